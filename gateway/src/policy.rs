@@ -1,0 +1,258 @@
+//! Judging: a [`Request`] becomes [`Decided`], [`Held`] or [`Denied`]; a reply becomes [`Masked`].
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::fault::Fault;
+use crate::protocol::{Outcome, Request};
+
+/// Something a plugin or a core rule noticed.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Finding {
+    /// The plugin's configured name, or `core`.
+    pub plugin: String,
+    /// Stable rule id such as `sql.drop`.
+    pub rule: String,
+    /// 0 to 100.
+    pub score: u8,
+    /// One sentence.
+    pub message: String,
+}
+
+/// Which plugin took part, pinned by digest.
+#[derive(Clone, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+pub struct PluginStamp {
+    /// The configured name.
+    pub name: String,
+    /// SHA-256 of the component, hex.
+    pub digest: String,
+    /// SHA-256 of the settings as given to the plugin, hex.
+    pub settings_digest: String,
+}
+
+/// How a request was judged; strictest last.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// May run.
+    Allow,
+    /// May run once a person approves.
+    Hold,
+    /// Must not run.
+    Deny,
+}
+
+/// The reasons behind a verdict; goes into the log whole.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Ruling {
+    /// The merged verdict.
+    pub verdict: Verdict,
+    /// The highest score of any risk-scorer, 0 to 100.
+    pub risk: u8,
+    /// Everything noticed, by every plugin asked.
+    pub findings: Vec<Finding>,
+    /// SHA-256 of the policy file, hex.
+    pub policy_digest: String,
+    /// The plugins asked. Shared: it is the same for every request of a generation.
+    pub plugins: Arc<[PluginStamp]>,
+}
+
+/// What a hold asks for.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Ask {
+    /// Why a person is asked.
+    pub reason: String,
+    /// Groups whose members may approve; empty = any configured approver.
+    pub approvers: Vec<String>,
+    /// Seconds until the question expires, which is a denial.
+    pub decide_within_secs: u32,
+}
+
+/// A person's recorded yes, as the log names it.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct ApprovalStamp {
+    /// The approval's id, `apr_...`.
+    pub id: String,
+    /// Who approved: `issuer subject`.
+    pub approver: String,
+    /// Hash of what was approved, hex: the exact bytes, parameters, state and principal.
+    pub binding: String,
+}
+
+/// Proof that a request may run. Only this stage makes one.
+#[derive(Debug)]
+pub struct Decided {
+    request: Request,
+    ruling: Ruling,
+    approval: Option<ApprovalStamp>,
+}
+
+/// A request that waits for a person. [`Held::grant`] turns it into [`Decided`].
+#[derive(Debug)]
+pub struct Held {
+    request: Request,
+    ruling: Ruling,
+    ask: Ask,
+}
+
+/// A request that must not run.
+#[derive(Debug)]
+pub struct Denied {
+    request: Request,
+    ruling: Ruling,
+    fault: Fault,
+}
+
+impl Decided {
+    /// What may run.
+    pub fn request(&self) -> &Request {
+        &self.request
+    }
+    /// Why.
+    pub fn ruling(&self) -> &Ruling {
+        &self.ruling
+    }
+    /// The approval it runs under, if it was held.
+    pub fn approval(&self) -> Option<&ApprovalStamp> {
+        self.approval.as_ref()
+    }
+    /// Test double for the stages to the right.
+    #[cfg(test)]
+    pub(crate) fn for_test(request: Request, ruling: Ruling) -> Self {
+        Self { request, ruling, approval: None }
+    }
+}
+
+impl Held {
+    /// What waits.
+    pub fn request(&self) -> &Request {
+        &self.request
+    }
+    /// Why.
+    pub fn ruling(&self) -> &Ruling {
+        &self.ruling
+    }
+    /// What is asked of whom.
+    pub fn ask(&self) -> &Ask {
+        &self.ask
+    }
+    /// Test double for the stages to the right.
+    #[cfg(test)]
+    pub(crate) fn for_test(request: Request, ruling: Ruling, ask: Ask) -> Self {
+        Self { request, ruling, ask }
+    }
+}
+
+impl Denied {
+    /// What must not run.
+    pub fn request(&self) -> &Request {
+        &self.request
+    }
+    /// Why, for the log.
+    pub fn ruling(&self) -> &Ruling {
+        &self.ruling
+    }
+    /// Why, for the caller.
+    pub fn fault(&self) -> &Fault {
+        &self.fault
+    }
+    /// Test double for the stages to the right.
+    #[cfg(test)]
+    pub(crate) fn for_test(request: Request, ruling: Ruling, fault: Fault) -> Self {
+        Self { request, ruling, fault }
+    }
+}
+
+impl Masked {
+    /// The masked frames.
+    pub fn frames(&self) -> &Bytes {
+        &self.frames
+    }
+    /// How many rows the frames hold.
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
+    /// How many cells were replaced.
+    pub fn masked_cells(&self) -> u64 {
+        self.masked_cells
+    }
+    /// How the request ended, if it ended in this part.
+    pub fn outcome(&self) -> Option<&Outcome> {
+        self.outcome.as_ref()
+    }
+    /// Test double for the stages to the right.
+    #[cfg(test)]
+    pub(crate) fn for_test(frames: Bytes, rows: u64, outcome: Option<Outcome>) -> Self {
+        Self { frames, rows, masked_cells: 0, outcome }
+    }
+}
+
+/// What became of a request.
+#[derive(Debug)]
+pub enum Judged {
+    /// May run.
+    Decided(Decided),
+    /// Must not run.
+    Denied(Denied),
+    /// Waits for a person.
+    Held(Held),
+}
+
+/// Proof that a part of a reply was masked. Only this stage makes one.
+#[derive(Debug)]
+pub struct Masked {
+    frames: Bytes,
+    rows: u64,
+    masked_cells: u64,
+    outcome: Option<Outcome>,
+}
+
+/// What a plugin failure (trap, deadline, memory, bad output) means.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum OnError {
+    /// The request is denied, the reply withheld.
+    #[default]
+    Deny,
+}
+
+/// One plugin of a policy. Plain data, checked by the configuration reader.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct PluginSettings {
+    /// Unique in its policy.
+    pub name: String,
+    /// The component file.
+    pub file: std::path::PathBuf,
+    /// Pinned SHA-256 of the file, hex; a file that differs is refused.
+    pub sha256: Option<String>,
+    /// Host interfaces granted beyond `types`: `log`, `clock`.
+    pub grants: Vec<String>,
+    /// What a failure means.
+    pub on_error: OnError,
+    /// Settings handed to the plugin's `configure`, a JSON object.
+    pub settings_json: String,
+    /// Linear memory and tables together, bytes.
+    pub memory_bytes_max: usize,
+    /// Longest single call, milliseconds.
+    pub call_millis_max: u64,
+}
+
+/// The policy of one target. Plain data, checked by the configuration reader.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct PolicySettings {
+    /// The file it was read from.
+    pub file: std::path::PathBuf,
+    /// SHA-256 of that file, hex.
+    pub digest: String,
+    /// In the order they are asked.
+    pub plugins: Vec<PluginSettings>,
+    /// Risk at or above which a request is denied.
+    pub risk_deny_at: Option<u8>,
+    /// Risk at or above which a request is held.
+    pub risk_hold_at: Option<u8>,
+    /// Groups that may approve; empty = whoever the admin section names as approvers.
+    pub approvers: Vec<String>,
+    /// Seconds until a question expires.
+    pub decide_within_secs: u32,
+}

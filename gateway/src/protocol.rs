@@ -1,0 +1,225 @@
+//! What crosses the gateway, protocol-neutral: [`Request`] and [`Reply`].
+//!
+//! Codecs live in the folders below. They do no I/O and read no clock.
+
+pub mod postgres;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+/// How an object is touched.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Access {
+    /// Read.
+    Read,
+    /// Written, created, altered or dropped.
+    Write,
+}
+
+/// A table, view, function, path or API object that a request touches.
+#[derive(Clone, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+pub struct Object {
+    /// `relation`, `function`, `setting`, `role`, `schema`, ...
+    pub kind: String,
+    /// The name as the protocol's own rules fold it, `schema.name` when the schema was given.
+    pub name: String,
+    /// Read or written.
+    pub access: Access,
+}
+
+/// What kind of act a statement is; ordered from harmless to severe.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Class {
+    /// BEGIN, COMMIT, SAVEPOINT, ...
+    Transaction,
+    /// Reads data only.
+    Read,
+    /// Session state: SET, PREPARE, DECLARE, LISTEN, DISCARD, ...
+    Session,
+    /// Changes rows.
+    Write,
+    /// Runs code the grammar can't see into: DO, CALL.
+    Code,
+    /// Changes the schema.
+    Schema,
+    /// Changes roles, grants, ownership or policies.
+    Privilege,
+    /// Maintains or configures the server: VACUUM, ALTER SYSTEM, COPY to a file or program, ...
+    Admin,
+}
+
+/// What the grammar says of one statement.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Statement {
+    /// The command, lower case with underscores: `select`, `delete`, `drop_table`, ...
+    pub verb: String,
+    /// The most severe class found anywhere in the tree (a data-modifying CTE makes a Write).
+    pub class: Class,
+    /// Byte range of this statement in the request's text.
+    pub start: usize,
+    /// End of that range, exclusive.
+    pub end: usize,
+    /// Relations, functions and settings touched; sorted, no duplicates.
+    pub objects: Vec<Object>,
+    /// Identifiers that may name columns, folded; sorted, no duplicates.
+    pub columns: Vec<String>,
+    /// A `*`, a whole-row reference or anything else that reaches columns without naming them.
+    pub whole_row: bool,
+    /// UPDATE or DELETE with no WHERE anywhere in the statement.
+    pub unbounded_write: bool,
+    /// Open additions for policies: `setting.search_path`, `utility`, ...
+    pub attributes: Vec<(String, String)>,
+}
+
+/// What the grammar says of a request.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Facts {
+    /// In the order of the text; empty for an empty query.
+    pub statements: Vec<Statement>,
+    /// What the second parser said: `agrees`, `cannot_read`, `off`.
+    pub second_opinion: String,
+}
+
+/// One bound parameter.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Parameter {
+    /// True for the binary format.
+    pub binary: bool,
+    /// The value, `None` for NULL.
+    pub value: Option<Bytes>,
+}
+
+/// The kinds of request.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// PostgreSQL Bind: values for a prepared statement.
+    SqlBind,
+    /// PostgreSQL Execute of a bound portal.
+    SqlExecute,
+    /// PostgreSQL Parse: prepares a statement.
+    SqlParse,
+    /// PostgreSQL simple Query.
+    SqlQuery,
+}
+
+/// Session state that changes what a request means; part of what an approval is bound to.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
+pub struct State {
+    /// The upstream is in a transaction block.
+    pub in_transaction: bool,
+    /// The effective role, as far as known.
+    pub role: String,
+    /// `search_path`, as far as known.
+    pub search_path: String,
+}
+
+/// One act to judge. Only a codec makes one, and it keeps the bytes it was made from: what was
+/// judged and recorded is what is sent.
+#[derive(Clone, Debug)]
+pub struct Request {
+    pub(in crate::protocol) kind: Kind,
+    pub(in crate::protocol) text: Arc<str>,
+    pub(in crate::protocol) facts: Arc<Facts>,
+    pub(in crate::protocol) parameters: Arc<[Parameter]>,
+    pub(in crate::protocol) state: Arc<State>,
+    pub(in crate::protocol) wire: Bytes,
+}
+
+impl Request {
+    /// Test double for the stages to the right.
+    #[cfg(test)]
+    pub(crate) fn for_test(kind: Kind, text: &str, facts: Facts) -> Self {
+        Self {
+            kind,
+            text: text.into(),
+            facts: facts.into(),
+            parameters: Arc::from([]),
+            state: Arc::default(),
+            wire: Bytes::copy_from_slice(text.as_bytes()),
+        }
+    }
+    /// The kind of request.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+    /// The exact text judged, as sent by the client.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+    /// What the grammar says of the text.
+    pub fn facts(&self) -> &Facts {
+        &self.facts
+    }
+    /// Bound values; empty unless the kind is [`Kind::SqlBind`] or [`Kind::SqlExecute`].
+    pub fn parameters(&self) -> &[Parameter] {
+        &self.parameters
+    }
+    /// Session state at the time of judgement.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+    /// The bytes that go upstream if it is permitted, re-framed from parsed fields.
+    pub fn wire(&self) -> &Bytes {
+        &self.wire
+    }
+}
+
+/// A column of a result.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Column {
+    /// The name the client sees.
+    pub name: String,
+    /// The type's name, such as `text`; the OID in digits when unknown.
+    pub type_name: String,
+    /// The type's OID.
+    pub type_oid: u32,
+    /// True when values come in the binary format.
+    pub binary: bool,
+    /// Where values may come from, `schema.table.column` each. One when `exact`; for a derived
+    /// column every source that can't be ruled out.
+    pub origins: Vec<String>,
+    /// The value is the origin's value, unchanged.
+    pub exact: bool,
+}
+
+/// Rows of one result set, as frames of their protocol.
+#[derive(Clone, Debug)]
+pub struct Rows {
+    pub(in crate::protocol) frames: Bytes,
+    pub(in crate::protocol) count: u64,
+}
+
+/// How a request ended.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Outcome {
+    /// CommandComplete's tag, `EMPTY` or `SUSPENDED`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tag: Option<String>,
+    /// The SQLSTATE of an error.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sqlstate: Option<String>,
+    /// The error's message as shown to the client.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+/// A part of the answer, in the order of the wire.
+#[derive(Clone, Debug)]
+pub enum Reply {
+    /// An error or notice; its fields may quote data.
+    Report {
+        /// The frame.
+        frame: Bytes,
+        /// True for an error, which ends its request.
+        error: bool,
+    },
+    /// Rows to mask.
+    Rows(Rows),
+    /// Protocol words that carry no data of the target's tables.
+    Words(Bytes),
+}

@@ -1,0 +1,3 @@
+//! The PostgreSQL protocol, version 3.0 to 3.2: codec and facts, no I/O.
+
+pub mod statement;

@@ -1,0 +1,1 @@
+//! What PostgreSQL's own grammar says of a statement.

@@ -1,0 +1,65 @@
+//! The guarded side: connects to a target and sends nothing but a permit's bytes.
+
+/// A secret that the gateway uses on a target. It has no `Debug`, `Display` or `Serialize`.
+#[derive(Clone)]
+pub struct Secret(zeroize::Zeroizing<String>);
+
+impl Secret {
+    /// Wraps a secret read from a file or the environment.
+    pub fn new(text: String) -> Self {
+        Self(zeroize::Zeroizing::new(text))
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret")
+    }
+}
+
+/// How the connection to a target is protected.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum TlsMode {
+    /// None; only accepted for a loopback address.
+    Disable,
+    /// The certificate must chain to `ca_file` (or the public roots) and name `server_name`.
+    VerifyFull {
+        /// PEM file of the CA; `None` = the public ones.
+        ca_file: Option<std::path::PathBuf>,
+        /// Name to verify.
+        server_name: String,
+    },
+}
+
+/// A role on the target and how the gateway signs in as it.
+#[derive(Clone, Debug)]
+pub struct Account {
+    /// The role.
+    pub role: String,
+    /// Its password.
+    pub password: Secret,
+}
+
+/// One guarded system. Plain data, checked by the configuration reader.
+#[derive(Clone, Debug)]
+pub struct TargetSettings {
+    /// The operator's name for it.
+    pub name: String,
+    /// `host:port`.
+    pub address: String,
+    /// Databases a session may use; the first is the default.
+    pub databases: Vec<String>,
+    /// Protection of the connection.
+    pub tls: TlsMode,
+    /// Roles the gateway can sign in as.
+    pub accounts: Vec<Account>,
+    /// Who may open a session.
+    pub access: Vec<crate::session::AccessRule>,
+    /// When requests and replies count as recorded.
+    pub durability: crate::audit::Durability,
+    /// What requests may do.
+    pub policy: crate::policy::PolicySettings,
+    /// Refuse a statement that the two parsers read differently (`strict`), or trust the
+    /// PostgreSQL grammar alone (`compat`).
+    pub strict_parsers: bool,
+}
