@@ -1,1 +1,1 @@
-fn main() {}
+//! The rules of the repository, as a test.
