@@ -49,7 +49,6 @@ need() { # TEST-COMMAND... -- PACKAGE...
 need have cc -- build-essential
 need have make -- make
 need have cmake -- cmake
-need have clang -- clang
 need have_libclang -- libclang-dev
 need have_server postgres -- postgresql
 need have psql -- postgresql-client
@@ -87,8 +86,6 @@ install_packages() {
     say "installing ${packages[*]}"
     local log
     log=$(mktemp)
-    # A package that starts a server at installation would hold its port: policy-rc.d is for
-    # containers only, so the server is left alone; every server of ours takes a free port.
     if ! {
         "${as[@]}" env DEBIAN_FRONTEND=noninteractive apt-get update &&
             "${as[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install --yes \

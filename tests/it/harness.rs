@@ -26,7 +26,7 @@ fn the_shop_is_the_same_every_time() {
     let row = postgres.app().run(sql).success("reading one customer");
     assert_eq!(
         row,
-        "Chidi Kaya|chidi.kaya42@mail.example|378282246310005|942-60-1554\n",
+        "Chidi Jansen|chidi.jansen42@mail.example|378282246310005|942-60-1554\n",
         "tests name this row: a change of policies/demo/shop.sql changes them too"
     );
 }
