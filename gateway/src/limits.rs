@@ -13,3 +13,24 @@ pub const SIGN_IN_MILLIS_MAX: u64 = 20_000;
 pub const CLIENT_MESSAGE_BYTES_MAX: usize = 1024 * 1024;
 /// Longest token of any protocol.
 pub const TOKEN_BYTES_MAX: usize = 16 * 1024;
+
+// Approvals.
+
+/// Questions that one session may have open.
+pub const APPROVALS_PENDING_SESSION_MAX: usize = 3;
+/// Questions that one principal may have open, over all its sessions.
+pub const APPROVALS_PENDING_PRINCIPAL_MAX: usize = 20;
+/// Questions open in the whole gateway.
+pub const APPROVALS_PENDING_MAX: usize = 1_000;
+/// How long a question may stay open at most; a policy may ask for less.
+pub const APPROVAL_DECIDE_WITHIN_SECS_MAX: u32 = 3_600;
+/// How long a question stays open when the policy doesn't say.
+pub const APPROVAL_DECIDE_WITHIN_SECS: u32 = 600;
+/// How long after its approval a request may still start.
+pub const APPROVAL_RUN_WITHIN_SECS: u64 = 60;
+/// Longest note of an approver.
+pub const APPROVAL_NOTE_BYTES_MAX: usize = 2_000;
+/// Longest statement shown in a list of questions; one question is always shown whole.
+pub const APPROVAL_STATEMENT_SHOWN_BYTES_MAX: usize = 16 * 1024;
+/// Longest parameter shown in a question.
+pub const APPROVAL_PARAMETER_SHOWN_BYTES_MAX: usize = 1_024;
