@@ -69,3 +69,34 @@ pub const PLUGIN_MEMORY_MIB_MAX: u64 = 256;
 pub const PLUGIN_CALL_MILLIS: u64 = 100;
 /// Longest single call that a policy may allow a plugin.
 pub const PLUGIN_CALL_MILLIS_MAX: u64 = 10_000;
+
+// Admin endpoint.
+
+/// Connections served at once.
+pub const ADMIN_CONNECTIONS_MAX: usize = 64;
+/// Longest request head, token included (hyper takes no less than 8 KiB).
+pub const ADMIN_HEAD_BYTES_MAX: usize = 32 * 1024;
+/// Headers of a request.
+pub const ADMIN_HEADERS_MAX: usize = 64;
+/// How long a request head may take.
+pub const ADMIN_HEAD_SECS_MAX: u64 = 10;
+/// Longest request body.
+pub const ADMIN_BODY_BYTES_MAX: usize = 64 * 1024;
+/// How long a request body may take.
+pub const ADMIN_BODY_SECS_MAX: u64 = 10;
+/// How long a session may take to record an approver's answer.
+pub const ADMIN_RECORD_SECS_MAX: u64 = 10;
+/// How long a connection may take, the download of a snapshot included.
+pub const ADMIN_CONNECTION_SECS_MAX: u64 = 900;
+/// How long requests under way may take once the gateway stops.
+pub const ADMIN_DRAIN_SECS_MAX: u64 = 5;
+/// Pause after a failed accept.
+pub const ACCEPT_RETRY_MILLIS: u64 = 100;
+/// Sessions listed when the caller doesn't say.
+pub const ADMIN_SESSIONS_LISTED: usize = 100;
+/// Sessions listed at most.
+pub const ADMIN_SESSIONS_LISTED_MAX: usize = 1_000;
+/// Piece of a snapshot that is sent at once.
+pub const SNAPSHOT_PIECE_BYTES: usize = 64 * 1024;
+/// Pieces of a snapshot that wait for a slow reader.
+pub const SNAPSHOT_PIECES_QUEUED: usize = 4;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::page::{Item, Section};
 use super::secret;
-use super::text::{issuer_url, name, owned};
+use super::text::{is_loopback, issuer_url, name, owned};
 use crate::identity::IssuerSettings;
 use crate::limits::{
     CLOCK_SKEW_SECS, CLOCK_SKEW_SECS_MAX, TOKEN_AGE_SECS_MAX, TOKEN_AGE_SECS_MIN,
@@ -95,8 +95,8 @@ fn check_url(section: &Section<'_>, url: &Item<&str>, development: bool) {
     let what = match (issuer_url(url.value), development) {
         (None, _) => "a URL without query, fragment, user or spaces",
         (Some(("https", _)), false) => return,
-        (Some(("http", host)), true) if super::text::is_loopback(host) => return,
-        (Some(_), true) => "http on 127.0.0.1 or [::1], for a development issuer",
+        (Some(("http", host)), true) if host == "localhost" || is_loopback(host) => return,
+        (Some(_), true) => "http on localhost, 127.0.0.1 or [::1], for a development issuer",
         (Some(_), false) => "https",
     };
     section.mistake(url.at, format!("`issuer` is \"{shown}\"; expected {what}"));
