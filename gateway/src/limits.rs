@@ -49,3 +49,158 @@ pub const CANCELS_MAX: usize = 64;
 pub const LINGER_MILLIS_MAX: u64 = 500;
 /// Bytes that are still read from a refused connection.
 pub const LINGER_BYTES_MAX: usize = 64 * 1024;
+
+// identity
+/// Longest text of one claim that names someone or something (`sub`, `uid`, `jti`, a group, ...).
+pub const CLAIM_TEXT_BYTES_MAX: usize = 255;
+/// Most groups in one token. Okta itself refuses to issue more than 100 from one filter.
+pub const GROUPS_COUNT_MAX: usize = 512;
+/// Most scopes in one token.
+pub const SCOPES_COUNT_MAX: usize = 256;
+/// Most audiences in one token, for an issuer that may name several.
+pub const AUDIENCES_COUNT_MAX: usize = 16;
+/// Longest delegation chain (`act` in `act`) in one token.
+pub const ACTORS_DEPTH_MAX: usize = 8;
+/// Most of a claim's text that an error message repeats.
+pub const CLAIM_SHOWN_CHARS_MAX: usize = 120;
+/// Largest clock skew an operator may configure for an issuer.
+pub const SKEW_SECS_MAX: u64 = 120;
+/// Smallest RSA modulus of a signing key (NIST SP 800-131A).
+pub const RSA_MODULUS_BITS_MIN: usize = 2048;
+/// Smallest RSA public exponent of a signing key.
+pub const RSA_EXPONENT_MIN: u64 = 65_537;
+/// Largest discovery document or key set that is read.
+pub const ISSUER_DOCUMENT_BYTES_MAX: usize = 256 * 1024;
+/// Most header bytes of an issuer's answer.
+pub const ISSUER_HEADERS_BYTES_MAX: usize = 64 * 1024;
+/// Most keys in one key set.
+pub const ISSUER_KEYS_COUNT_MAX: usize = 64;
+/// How long one request to an issuer may take, from connecting to the last byte.
+pub const ISSUER_FETCH_MILLIS_MAX: u64 = 5_000;
+/// Longest time between two fetches of a key set.
+pub const KEYS_REFRESH_SECS_MAX: u64 = 3_600;
+/// Shortest time between two scheduled fetches of a key set, whatever its Cache-Control says.
+pub const KEYS_REFRESH_SECS_MIN: u64 = 60;
+/// First pause after a failed fetch; it doubles up to `KEYS_REFRESH_SECS_MIN`.
+pub const KEYS_RETRY_MILLIS_MIN: u64 = 1_000;
+/// How long the last good key set is used while its issuer can't be reached.
+pub const KEYS_STALE_SECS_MAX: u64 = 24 * 3_600;
+/// How long a request waits for a key set that may hold its unknown key.
+pub const KEY_WAIT_MILLIS_MAX: u64 = 2_000;
+/// Fetches that unknown keys may cause at once.
+pub const KEY_FETCH_BURST: u32 = 3;
+/// Time after which unknown keys may cause one more fetch.
+pub const KEY_FETCH_REFILL_SECS: u64 = 30;
+/// How long a key that the issuer does not have is remembered as such.
+pub const KEY_MISS_SECS: u64 = 60;
+/// Most keys remembered as missing, per issuer.
+pub const KEY_MISSES_COUNT_MAX: usize = 1_024;
+/// How long a verified token is taken as verified without looking at it again.
+pub const VERDICT_SECS_MAX: i64 = 60;
+/// Most verified tokens remembered, over all shards.
+pub const VERDICTS_COUNT_MAX: usize = 8_192;
+
+// demo
+/// Longest request body that the development issuer reads.
+pub const ISSUER_FORM_BYTES_MAX: usize = 64 * 1024;
+/// Most connections to the development issuer at once.
+pub const ISSUER_CONNECTIONS_MAX: usize = 64;
+/// How long a client of the development issuer may take to send a request head.
+pub const ISSUER_HEAD_MILLIS_MAX: u64 = 5_000;
+/// Most tokens the development issuer remembers for introspection; the oldest goes first.
+pub const ISSUER_TOKENS_COUNT_MAX: usize = 10_000;
+/// Most device sign-ins waiting at the development issuer.
+pub const ISSUER_DEVICES_COUNT_MAX: usize = 100;
+/// How long a device sign-in at the development issuer can be approved (Okta: 600 s).
+pub const ISSUER_DEVICE_SECS: u64 = 600;
+/// How often a device may ask whether it was approved (RFC 8628 section 3.2).
+pub const ISSUER_DEVICE_INTERVAL_SECS: u64 = 5;
+/// Longest life of a token that the development issuer mints (Okta: 24 h).
+pub const ISSUER_TOKEN_SECS_MAX: u64 = 24 * 3_600;
+
+// Approvals.
+
+/// Questions that one session may have open.
+pub const APPROVALS_PENDING_SESSION_MAX: usize = 3;
+/// Questions that one principal may have open, over all its sessions.
+pub const APPROVALS_PENDING_PRINCIPAL_MAX: usize = 20;
+/// Questions open in the whole gateway.
+pub const APPROVALS_PENDING_MAX: usize = 1_000;
+/// How long a question may stay open at most; a policy may ask for less.
+pub const APPROVAL_DECIDE_WITHIN_SECS_MAX: u32 = 3_600;
+/// How long a question stays open when the policy doesn't say.
+pub const APPROVAL_DECIDE_WITHIN_SECS: u32 = 600;
+/// How long after its approval a request may still start.
+pub const APPROVAL_RUN_WITHIN_SECS: u64 = 60;
+/// Longest note of an approver.
+pub const APPROVAL_NOTE_BYTES_MAX: usize = 2_000;
+/// Longest statement shown in a list of questions; one question is always shown whole.
+pub const APPROVAL_STATEMENT_SHOWN_BYTES_MAX: usize = 16 * 1024;
+/// Longest parameter shown in a question.
+pub const APPROVAL_PARAMETER_SHOWN_BYTES_MAX: usize = 1_024;
+/// How long a question stays open at least.
+pub const APPROVAL_DECIDE_WITHIN_SECS_MIN: u32 = 10;
+
+// Configuration.
+
+/// Longest configuration, policy, certificate or key file.
+pub const CONFIG_FILE_BYTES_MAX: u64 = 1024 * 1024;
+/// Longest name that an operator gives to something.
+pub const CONFIG_NAME_BYTES_MAX: usize = 63;
+/// Longest file of a password.
+pub const SECRET_BYTES_MAX: u64 = 4 * 1024;
+/// Longest role or database name (PostgreSQL: `NAMEDATALEN` - 1).
+pub const POSTGRES_NAME_BYTES_MAX: usize = 63;
+/// Port of the admin endpoint when the configuration doesn't say.
+pub const ADMIN_PORT: u16 = 8470;
+/// Clock skew allowed between the issuer and this machine when the configuration doesn't say.
+pub const CLOCK_SKEW_SECS: u64 = 30;
+/// Clock skew that may be allowed at most.
+pub const CLOCK_SKEW_SECS_MAX: u64 = 120;
+/// Shortest bound on a token's age that makes sense.
+pub const TOKEN_AGE_SECS_MIN: u64 = 60;
+/// Longest bound on a token's age: a week.
+pub const TOKEN_AGE_SECS_MAX: u64 = 7 * 24 * 3_600;
+/// Plugins of one policy.
+pub const POLICY_PLUGINS_MAX: usize = 32;
+/// Longest plugin file.
+pub const PLUGIN_FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Memory of a plugin when the policy doesn't say.
+pub const PLUGIN_MEMORY_MIB: u64 = 16;
+/// Memory that a policy may give a plugin.
+pub const PLUGIN_MEMORY_MIB_MAX: u64 = 256;
+/// Longest single call of a plugin when the policy doesn't say.
+pub const PLUGIN_CALL_MILLIS: u64 = 100;
+/// Longest single call that a policy may allow a plugin.
+pub const PLUGIN_CALL_MILLIS_MAX: u64 = 10_000;
+
+// Admin endpoint.
+
+/// Connections served at once.
+pub const ADMIN_CONNECTIONS_MAX: usize = 64;
+/// Longest request head, token included (hyper takes no less than 8 KiB).
+pub const ADMIN_HEAD_BYTES_MAX: usize = 32 * 1024;
+/// Headers of a request.
+pub const ADMIN_HEADERS_MAX: usize = 64;
+/// How long a request head may take.
+pub const ADMIN_HEAD_SECS_MAX: u64 = 10;
+/// Longest request body.
+pub const ADMIN_BODY_BYTES_MAX: usize = 64 * 1024;
+/// How long a request body may take.
+pub const ADMIN_BODY_SECS_MAX: u64 = 10;
+/// How long a session may take to record an approver's answer.
+pub const ADMIN_RECORD_SECS_MAX: u64 = 10;
+/// How long a connection may take, the download of a snapshot included.
+pub const ADMIN_CONNECTION_SECS_MAX: u64 = 900;
+/// How long requests under way may take once the gateway stops.
+pub const ADMIN_DRAIN_SECS_MAX: u64 = 5;
+/// Pause after a failed accept.
+pub const ACCEPT_RETRY_MILLIS: u64 = 100;
+/// Sessions listed when the caller doesn't say.
+pub const ADMIN_SESSIONS_LISTED: usize = 100;
+/// Sessions listed at most.
+pub const ADMIN_SESSIONS_LISTED_MAX: usize = 1_000;
+/// Piece of a snapshot that is sent at once.
+pub const SNAPSHOT_PIECE_BYTES: usize = 64 * 1024;
+/// Pieces of a snapshot that wait for a slow reader.
+pub const SNAPSHOT_PIECES_QUEUED: usize = 4;

@@ -1,5 +1,7 @@
 //! Judging: a [`Request`] becomes [`Decided`], [`Held`] or [`Denied`]; a reply becomes [`Masked`].
 
+pub mod approval;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -245,6 +247,8 @@ pub struct PolicySettings {
     pub file: std::path::PathBuf,
     /// SHA-256 of that file, hex.
     pub digest: String,
+    /// Verdict when nobody objects: allow or deny.
+    pub default_verdict: crate::policy::Verdict,
     /// In the order they are asked.
     pub plugins: Vec<PluginSettings>,
     /// Risk at or above which a request is denied.

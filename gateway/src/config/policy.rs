@@ -1,0 +1,192 @@
+//! Policy files: what requests on a target may do.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use super::page::{Item, Page, Section};
+use super::secret::{read, said};
+use super::text::{name, owned};
+use super::Mistake;
+use crate::limits::{
+    APPROVAL_DECIDE_WITHIN_SECS, APPROVAL_DECIDE_WITHIN_SECS_MAX, APPROVAL_DECIDE_WITHIN_SECS_MIN,
+    CONFIG_FILE_BYTES_MAX, PLUGIN_CALL_MILLIS, PLUGIN_CALL_MILLIS_MAX, PLUGIN_FILE_BYTES_MAX,
+    PLUGIN_MEMORY_MIB, PLUGIN_MEMORY_MIB_MAX, POLICY_PLUGINS_MAX,
+};
+use crate::policy::{OnError, PluginSettings, PolicySettings, Verdict};
+
+/// Host interfaces that a policy may grant.
+const GRANTS: [&str; 2] = ["clock", "log"];
+
+/// Every policy file read so far: several targets may share one.
+pub(super) struct Policies {
+    /// Somebody can answer a question that names no group of its own.
+    approvers_exist: bool,
+    read: HashMap<PathBuf, Option<PolicySettings>>,
+    /// The bytes of each file, in the order they were named.
+    pub(super) texts: Vec<String>,
+    pub(super) mistakes: Vec<Mistake>,
+}
+
+impl Policies {
+    pub(super) fn new(approvers_exist: bool) -> Self {
+        Self { approvers_exist, read: HashMap::new(), texts: Vec::new(), mistakes: Vec::new() }
+    }
+
+    /// The policy that `item` names; `None` when it has mistakes.
+    pub(super) fn read(
+        &mut self,
+        section: &Section<'_>,
+        item: &Item<&str>,
+    ) -> Option<PolicySettings> {
+        let path = section.page().path(item.value);
+        if let Some(known) = self.read.get(&path) {
+            return known.clone();
+        }
+        let text = read(&path, CONFIG_FILE_BYTES_MAX).and_then(|bytes| {
+            String::from_utf8(bytes.to_vec()).map_err(|_| "is not UTF-8".to_owned())
+        });
+        let policy = match text {
+            Err(why) => {
+                section.mistake(item.at, format!("`policy` {}", said(&path, &why)));
+                None
+            }
+            Ok(text) => {
+                self.texts.push(text.clone());
+                let page = Page::new(path.clone(), text);
+                let policy = policy(&page, self.approvers_exist);
+                let mistakes = page.mistakes();
+                let sound = mistakes.is_empty();
+                self.mistakes.extend(mistakes);
+                policy.filter(|_| sound)
+            }
+        };
+        self.read.insert(path, policy.clone());
+        policy
+    }
+}
+
+fn policy(page: &Page, approvers_exist: bool) -> Option<PolicySettings> {
+    let table = page.parse()?;
+    let mut top = Section::top(page, &table);
+    let default = top.word("default", &[("deny", Verdict::Deny), ("allow", Verdict::Allow)]);
+    let mut risk = top.section("risk");
+    let deny_at = score(&mut risk, "deny_at");
+    let hold_at = score(&mut risk, "hold_at");
+    if let (Some(deny), Some(hold)) = (deny_at, hold_at)
+        && hold >= deny
+    {
+        let at = risk.has("hold_at").unwrap_or(risk.at());
+        let what = format!("`hold_at` is {hold}, so nothing is ever held; expected less than \
+                            `deny_at`, which is {deny}");
+        risk.mistake(at, what);
+    }
+    let mut approval = top.section("approval");
+    let approvers = owned(approval.strings("approvers", "names of groups"));
+    let within = u64::from(APPROVAL_DECIDE_WITHIN_SECS_MIN)
+        ..=u64::from(APPROVAL_DECIDE_WITHIN_SECS_MAX);
+    let decide_within = approval.integer("decide_within_secs", within);
+    if (hold_at.is_some() || approval.exists()) && approvers.is_empty() && !approvers_exist {
+        let at = if approval.exists() { approval.at() } else { risk.at() };
+        let what = "this policy can hold a request, but nobody may answer; expected `approvers` \
+                    in [approval], or `approver_groups` in [admin] of the main file";
+        top.mistake(at, what);
+    }
+    let plugins = plugins(&mut top);
+    risk.end();
+    approval.end();
+    top.end();
+    Some(PolicySettings {
+        file: page.file().to_owned(),
+        digest: digest_one(page.text().as_bytes()),
+        default_verdict: default?,
+        plugins,
+        risk_deny_at: deny_at,
+        risk_hold_at: hold_at,
+        approvers,
+        decide_within_secs: decide_within
+            .and_then(|secs| u32::try_from(secs).ok())
+            .unwrap_or(APPROVAL_DECIDE_WITHIN_SECS),
+    })
+}
+
+fn score(risk: &mut Section<'_>, key: &'static str) -> Option<u8> {
+    risk.integer(key, 0..=100).and_then(|score| u8::try_from(score).ok())
+}
+
+fn plugins(top: &mut Section<'_>) -> Vec<PluginSettings> {
+    let sections = top.sections("plugins", "plugins");
+    if let Some(section) = sections.get(POLICY_PLUGINS_MAX) {
+        let what = format!("too many [[plugins]]; expected at most {POLICY_PLUGINS_MAX}");
+        section.mistake(section.at(), what);
+    }
+    let mut taken = Vec::new();
+    let mut plugins = Vec::new();
+    for section in sections {
+        plugins.extend(plugin(section, &mut taken));
+    }
+    plugins
+}
+
+fn plugin(mut section: Section<'_>, taken: &mut Vec<String>) -> Option<PluginSettings> {
+    let name = name(&mut section, "name", taken);
+    // Findings of the gateway itself carry this name.
+    if name == "core" {
+        section.mistake(section.at(), "a plugin is named \"core\"; expected any other name");
+    }
+    taken.push(name.clone());
+    let file = section.string_needed("file", "a WebAssembly component");
+    let pinned = section.string("sha256", SHA256);
+    let sha256 = pinned.as_ref().map(|item| item.value.to_ascii_lowercase());
+    if let (Some(item), Some(hex)) = (&pinned, &sha256)
+        && !(hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_hexdigit()))
+    {
+        let shown = item.value.escape_debug();
+        section.mistake(item.at, format!("`sha256` is \"{shown}\"; expected {SHA256}"));
+    }
+    let path = file.as_ref().map(|item| section.page().path(item.value));
+    if let (Some(item), Some(path)) = (&file, &path) {
+        match read(path, PLUGIN_FILE_BYTES_MAX) {
+            Err(why) => section.mistake(item.at, format!("`file` {}", said(path, &why))),
+            Ok(bytes) => pin(&section, pinned.as_ref(), &digest_one(&bytes)),
+        }
+    }
+    let grants = section.strings("grants", "some of \"clock\", \"log\"");
+    for item in &grants {
+        if !GRANTS.contains(&item.value) {
+            let shown = item.value.escape_debug();
+            let what = format!("`grants` has \"{shown}\"; expected some of \"clock\", \"log\"");
+            section.mistake(item.at, what);
+        }
+    }
+    let on_error = section.word("on_error", &[("deny", OnError::Deny)]);
+    let memory = section.integer("memory_mib_max", 1..=PLUGIN_MEMORY_MIB_MAX);
+    let memory = usize::try_from(memory.unwrap_or(PLUGIN_MEMORY_MIB)).ok()?;
+    let call = section.integer("call_millis_max", 1..=PLUGIN_CALL_MILLIS_MAX);
+    let settings_json = section.json("settings").to_string();
+    section.end();
+    Some(PluginSettings {
+        name,
+        file: path?,
+        sha256,
+        grants: owned(grants),
+        on_error: on_error?,
+        settings_json,
+        memory_bytes_max: memory.checked_mul(1024 * 1024)?,
+        call_millis_max: call.unwrap_or(PLUGIN_CALL_MILLIS),
+    })
+}
+
+const SHA256: &str = "64 hexadecimal digits";
+
+fn pin(section: &Section<'_>, pinned: Option<&Item<&str>>, actual: &str) {
+    if let Some(item) = pinned
+        && item.value.len() == 64
+        && !item.value.eq_ignore_ascii_case(actual)
+    {
+        section.mistake(item.at, format!("`sha256` is not that of the file; expected {actual}"));
+    }
+}
+
+fn digest_one(bytes: &[u8]) -> String {
+    super::hex(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes).as_ref())
+}

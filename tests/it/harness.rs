@@ -1,0 +1,55 @@
+//! The ground the other tests stand on: if the harness lies, they prove nothing.
+
+use std::net::SocketAddr;
+
+use portcullis_tests::certs::Authority;
+use portcullis_tests::oidc_provider::{OidcProvider, OidcSettings};
+use portcullis_tests::postgres::Postgres;
+use portcullis_tests::wire::Wire;
+
+#[test]
+fn the_shop_opens_with_its_password_only() {
+    let postgres = Postgres::start();
+    let count = postgres.app().run("SELECT count(*) FROM customers").success("counting");
+    assert_eq!(count, "200\n");
+
+    let without = postgres.app().no_password().run("SELECT 1");
+    assert_eq!(without.code, Some(2), "signed in without a password: {}", without.stdout);
+    let role = "GRANT pg_read_server_files TO shop_app";
+    assert_eq!(postgres.app().run(role).code, Some(3), "the role may make itself mightier");
+}
+
+#[test]
+fn the_shop_is_the_same_every_time() {
+    let postgres = Postgres::start();
+    let sql = "SELECT name, email, card_number, national_id FROM customers WHERE id = 42";
+    let row = postgres.app().run(sql).success("reading one customer");
+    assert_eq!(
+        row,
+        "Chidi Jansen|chidi.jansen42@mail.example|378282246310005|942-60-1554\n",
+        "tests name this row: a change of policies/demo/shop.sql changes them too"
+    );
+}
+
+#[test]
+fn the_raw_client_verifies_the_server_it_speaks_to() {
+    let postgres = Postgres::start();
+    let address = SocketAddr::from(([127, 0, 0, 1], postgres.port()));
+    let ours = postgres.authority().certificate_pem();
+    let mut wire = Wire::connect_tls(address, ours).expect("TLS with the right authority");
+    wire.start_up(&[("user", "nobody-here"), ("database", "shop")]).unwrap();
+    let asked = wire.message().unwrap();
+    assert_eq!((asked.tag, asked.body.get(..4)), (b'R', Some(&[0, 0, 0, 10][..])));
+
+    let stranger = Authority::new("a stranger");
+    assert!(Wire::connect_tls(address, stranger.certificate_pem()).is_err());
+}
+
+#[test]
+fn the_foreign_issuer_gives_signed_access_tokens_to_its_client() {
+    let mut provider = OidcProvider::start(OidcSettings::default());
+    let token = provider.token();
+    let parts: Vec<&str> = token.split('.').collect();
+    assert_eq!(parts.len(), 3, "a signed token has three parts");
+    assert_ne!(token, provider.token(), "every token has an id of its own");
+}
