@@ -204,3 +204,5 @@ pub const ADMIN_SESSIONS_LISTED_MAX: usize = 1_000;
 pub const SNAPSHOT_PIECE_BYTES: usize = 64 * 1024;
 /// Pieces of a snapshot that wait for a slow reader.
 pub const SNAPSHOT_PIECES_QUEUED: usize = 4;
+/// How long the start waits for the issuers' keys before it goes on without them.
+pub const ISSUER_FIRST_FETCH_MILLIS_MAX: u64 = 5_000;
