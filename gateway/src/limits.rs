@@ -100,3 +100,10 @@ pub const ADMIN_SESSIONS_LISTED_MAX: usize = 1_000;
 pub const SNAPSHOT_PIECE_BYTES: usize = 64 * 1024;
 /// Pieces of a snapshot that wait for a slow reader.
 pub const SNAPSHOT_PIECES_QUEUED: usize = 4;
+
+// Command line.
+
+/// Longest answer of the admin endpoint that a command reads, a snapshot excepted.
+pub const ADMIN_REPLY_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// How long the admin endpoint may take to answer a command, a snapshot excepted.
+pub const ADMIN_REPLY_SECS_MAX: u64 = 60;
