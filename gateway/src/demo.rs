@@ -1,1 +1,3 @@
-//! demo.
+//! The demonstration: a development issuer and what the tour needs.
+
+pub mod issuer;

@@ -1,9 +1,31 @@
 //! Who is calling: turns a [`Token`] into a [`Principal`], or refuses.
+//!
+//! [`token`] and [`claims`] are the rules, pure; [`jwk`] the keys; `keys` and `fetch` keep them
+//! fresh; [`verifier`] joins them.
+
+pub mod claims;
+mod fetch;
+pub mod json;
+pub mod jwk;
+mod keep;
+mod keys;
+mod refusal;
+pub mod rules;
+pub mod token;
+mod verdict;
+pub mod verifier;
+
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
 use serde::Serialize;
 use zeroize::Zeroizing;
+
+pub use jwk::{Algorithm, KeySet};
+pub use rules::Rules;
+pub use verifier::{IssuerStatus, Verifier};
 
 /// A bearer string not yet trusted. It has no `Debug`, `Display` or `Serialize` on purpose.
 pub struct Token(Zeroizing<String>);
