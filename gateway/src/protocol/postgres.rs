@@ -6,3 +6,4 @@ pub mod frontend;
 pub mod names;
 pub mod startup;
 pub mod statement;
+pub mod rows;
