@@ -1,3 +1,8 @@
 //! The PostgreSQL protocol, version 3.0 to 3.2: codec and facts, no I/O.
 
+pub mod backend;
+pub mod frame;
+pub mod frontend;
+pub mod names;
+pub mod startup;
 pub mod statement;
