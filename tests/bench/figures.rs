@@ -9,16 +9,16 @@ use crate::pgbench::{Run, Workload};
 
 /// The runs of one system under one workload.
 #[derive(Clone, Debug)]
-pub struct Row {
+pub(crate) struct Row {
     /// The system's name.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// In the order they were measured.
-    pub runs: Vec<Run>,
+    pub(crate) runs: Vec<Run>,
 }
 
 impl Row {
     /// No runs yet.
-    pub fn new(name: &'static str) -> Self {
+    pub(crate) fn new(name: &'static str) -> Self {
         Self { name, runs: Vec::new() }
     }
 
@@ -44,13 +44,13 @@ impl Row {
 }
 
 /// Everything measured, as flat names and numbers.
-pub struct Summary {
+pub(crate) struct Summary {
     numbers: Map<String, Value>,
 }
 
 impl Summary {
     /// Nothing measured yet.
-    pub fn new(rounds: u32, secs: u32) -> Self {
+    pub(crate) fn new(rounds: u32, secs: u32) -> Self {
         let mut numbers = Map::new();
         numbers.insert("rounds".into(), rounds.into());
         numbers.insert("secs".into(), secs.into());
@@ -58,7 +58,7 @@ impl Summary {
     }
 
     /// Takes in one workload and prints its table; the first row is the direct connection.
-    pub fn add(&mut self, workload: Workload, rows: &[Row]) {
+    pub(crate) fn add(&mut self, workload: Workload, rows: &[Row]) {
         let Workload { mode, clients } = workload;
         let direct = rows.first().map_or(f64::NAN, Row::tps);
         println!("\n{mode}, {clients} client(s)");
@@ -87,7 +87,7 @@ impl Summary {
     }
 
     /// Writes the numbers, one a line, sorted by name.
-    pub fn write(&self, file: &Path) {
+    pub(crate) fn write(&self, file: &Path) {
         let folder = file.parent().expect("the file stands in a folder");
         fs::create_dir_all(folder).expect("a folder below target can be made");
         let text = serde_json::to_string_pretty(&self.numbers).expect("numbers are JSON");

@@ -44,8 +44,7 @@ fn main() {
     pgbench::fill(&ground.direct(), SCALE);
     let gateways = ground.gateways();
     let bouncer = ground.bouncer();
-    let systems =
-        [ground.direct(), bouncer.system(), gateways.durable(), gateways.buffered()];
+    let systems = [ground.direct(), bouncer.system(), gateways.durable(), gateways.buffered()];
 
     let mut summary = Summary::new(rounds, secs);
     for workload in WORKLOADS {

@@ -17,33 +17,33 @@ const THREADS: u32 = 2;
 
 /// What pgbench does.
 #[derive(Clone, Copy, Debug)]
-pub struct Workload {
+pub(crate) struct Workload {
     /// `simple`, `extended` or `prepared`.
-    pub mode: &'static str,
+    pub(crate) mode: &'static str,
     /// Connections at once.
-    pub clients: u32,
+    pub(crate) clients: u32,
 }
 
 /// One measurement.
 #[derive(Clone, Copy, Debug)]
-pub struct Run {
+pub(crate) struct Run {
     /// Transactions a second, without the time to connect.
-    pub tps: f64,
+    pub(crate) tps: f64,
     /// Mean time of a transaction, milliseconds.
-    pub latency_ms: f64,
+    pub(crate) latency_ms: f64,
     /// CPU of the system between, microseconds a transaction; `None` for a direct connection.
-    pub cpu_us: Option<f64>,
+    pub(crate) cpu_us: Option<f64>,
 }
 
 /// Makes pgbench's tables, straight on the server.
-pub fn fill(direct: &System, scale: u32) {
+pub(crate) fn fill(direct: &System, scale: u32) {
     let mut command = command(direct);
     command.args(["-i", "-q", "-s", &scale.to_string(), DATABASE]);
     process::run(command, "", SPARE * 5).success("pgbench -i");
 }
 
 /// Measures one system once: built-in script `select-only`.
-pub fn run(system: &System, workload: Workload, secs: u32) -> Run {
+pub(crate) fn run(system: &System, workload: Workload, secs: u32) -> Run {
     let mut command = command(system);
     command.args(["-n", "-S", "-M", workload.mode, "-T", &secs.to_string()]);
     command.args(["-c", &workload.clients.to_string()]);

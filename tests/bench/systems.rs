@@ -20,21 +20,21 @@ const POLICY: &str = include_str!("policy.toml");
 
 /// One way to the server.
 #[derive(Clone, Debug)]
-pub struct System {
+pub(crate) struct System {
     /// As the tables call it.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// The port on 127.0.0.1.
-    pub port: u16,
+    pub(crate) port: u16,
     /// The password, or the token.
-    pub password: String,
+    pub(crate) password: String,
     /// Verifies its certificate.
-    pub ca_file: PathBuf,
+    pub(crate) ca_file: PathBuf,
     /// The process between client and server; `None` for a direct connection.
-    pub pid: Option<u32>,
+    pub(crate) pid: Option<u32>,
 }
 
 /// What all systems share: one server and one issuer.
-pub struct Ground {
+pub(crate) struct Ground {
     postgres: Postgres,
     okta: Okta,
     durable: Site,
@@ -43,7 +43,7 @@ pub struct Ground {
 
 impl Ground {
     /// Starts the server and the issuer, and lays out the gateways' folders.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let postgres = Postgres::start();
         let okta = Okta::start();
         let policy = policy();
@@ -55,7 +55,7 @@ impl Ground {
     }
 
     /// The server itself.
-    pub fn direct(&self) -> System {
+    pub(crate) fn direct(&self) -> System {
         System {
             name: "direct",
             port: self.postgres.port(),
@@ -66,7 +66,7 @@ impl Ground {
     }
 
     /// Starts both gateways.
-    pub fn gateways(&self) -> Gateways<'_> {
+    pub(crate) fn gateways(&self) -> Gateways<'_> {
         Gateways {
             durable: self.durable.start(),
             buffered: self.buffered.start(),
@@ -75,13 +75,13 @@ impl Ground {
     }
 
     /// Starts PgBouncer.
-    pub fn bouncer(&self) -> Bouncer {
+    pub(crate) fn bouncer(&self) -> Bouncer {
         Bouncer::start(&self.postgres)
     }
 }
 
 /// The gateway twice: once for each way to write its log.
-pub struct Gateways<'a> {
+pub(crate) struct Gateways<'a> {
     durable: Gateway<'a>,
     buffered: Gateway<'a>,
     token: String,
@@ -89,12 +89,12 @@ pub struct Gateways<'a> {
 
 impl Gateways<'_> {
     /// Every entry is on disk before what it records goes on.
-    pub fn durable(&self) -> System {
+    pub(crate) fn durable(&self) -> System {
         self.system("gateway-durable", &self.durable)
     }
 
     /// Entries are queued.
-    pub fn buffered(&self) -> System {
+    pub(crate) fn buffered(&self) -> System {
         self.system("gateway-buffered", &self.buffered)
     }
 
@@ -110,7 +110,7 @@ impl Gateways<'_> {
 }
 
 /// PgBouncer in session mode: the mode that keeps a session's meaning, as the gateway does.
-pub struct Bouncer {
+pub(crate) struct Bouncer {
     server: Server,
     port: u16,
     tls: CertificateFiles,
@@ -138,7 +138,8 @@ impl Bouncer {
         command.arg(&file).current_dir(&inside);
         let mut server = Server::start("pgbouncer", command);
         server.wait_for_stderr("process up", START_SECS_MAX);
-        let bouncer = Self { server, port, tls: CertificateFiles { ca: ca_file, ..tls }, _dir: dir };
+        let bouncer =
+            Self { server, port, tls: CertificateFiles { ca: ca_file, ..tls }, _dir: dir };
         bouncer.check();
         bouncer
     }
@@ -150,7 +151,7 @@ impl Bouncer {
     }
 
     /// As something to measure.
-    pub fn system(&self) -> System {
+    pub(crate) fn system(&self) -> System {
         System {
             name: "pgbouncer",
             port: self.port,

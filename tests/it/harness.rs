@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 
 use portcullis_tests::certs::Authority;
+use portcullis_tests::gateway::{Setup, Site};
 use portcullis_tests::oidc_provider::{OidcProvider, OidcSettings};
+use portcullis_tests::okta::{Okta, alice, bob};
 use portcullis_tests::postgres::Postgres;
 use portcullis_tests::wire::Wire;
 
@@ -25,8 +27,7 @@ fn the_shop_is_the_same_every_time() {
     let sql = "SELECT name, email, card_number, national_id FROM customers WHERE id = 42";
     let row = postgres.app().run(sql).success("reading one customer");
     assert_eq!(
-        row,
-        "Chidi Jansen|chidi.jansen42@mail.example|378282246310005|942-60-1554\n",
+        row, "Chidi Jansen|chidi.jansen42@mail.example|378282246310005|942-60-1554\n",
         "tests name this row: a change of policies/demo/shop.sql changes them too"
     );
 }
@@ -52,4 +53,30 @@ fn the_foreign_issuer_gives_signed_access_tokens_to_its_client() {
     let parts: Vec<&str> = token.split('.').collect();
     assert_eq!(parts.len(), 3, "a signed token has three parts");
     assert_ne!(token, provider.token(), "every token has an id of its own");
+}
+
+#[test]
+fn a_sites_configuration_is_accepted_by_the_gateway_it_is_for() {
+    let postgres = Postgres::start();
+    let okta = Okta::start();
+    let site = Site::new(&Setup::new(&postgres, okta.entry(), "default = \"deny\"\n"));
+    let config = portcullis::config::load(&site.config_file())
+        .unwrap_or_else(|mistakes| panic!("refused: {mistakes:#?}"));
+    assert_eq!(config.targets.len(), 1);
+
+    let provider = OidcProvider::start(OidcSettings::default());
+    let site = Site::new(&Setup::new(&postgres, provider.entry(), "default = \"deny\"\n"));
+    let config = portcullis::config::load(&site.config_file())
+        .unwrap_or_else(|mistakes| panic!("refused: {mistakes:#?}"));
+    assert_eq!(config.issuers.len(), 1);
+}
+
+#[test]
+fn the_company_gets_tokens() {
+    let okta = Okta::start();
+    let tokens = [okta.agent_token(), okta.person_token(&alice()), okta.delegated_token(&bob())];
+    for token in &tokens {
+        assert_eq!(token.split('.').count(), 3, "a signed token has three parts");
+    }
+    assert_ne!(tokens[1], tokens[2]);
 }

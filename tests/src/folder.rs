@@ -45,8 +45,9 @@ impl Owner {
     /// Hands `path` to this user, with everything in it.
     pub fn take(self, path: &Path) {
         let Some((uid, gid)) = self.change else { return };
-        std::os::unix::fs::lchown(path, Some(uid), Some(gid))
-            .unwrap_or_else(|error| panic!("can't change the owner of {}: {error}", path.display()));
+        std::os::unix::fs::lchown(path, Some(uid), Some(gid)).unwrap_or_else(|error| {
+            panic!("can't change the owner of {}: {error}", path.display())
+        });
         if fs::symlink_metadata(path).is_ok_and(|meta| meta.is_dir()) {
             for entry in fs::read_dir(path).expect("the folder can be listed") {
                 self.take(&entry.expect("the entry can be read").path());

@@ -6,6 +6,7 @@
 //!
 //! - [`postgres::Postgres`]: a PostgreSQL server with the small shop database, behind SCRAM.
 //! - [`gateway::Gateway`]: `portcullis serve` as its users start it.
+//! - [`okta::Okta`]: the development issuer, and its people and agents.
 //! - [`oidc_provider::OidcProvider`]: an issuer by somebody else, over https.
 //! - [`clients::Psql`] and [`wire::Wire`]: a stock client, and one that sends whatever it likes.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
@@ -16,6 +17,7 @@ pub mod folder;
 pub mod gateway;
 pub mod https;
 pub mod oidc_provider;
+pub mod okta;
 pub mod plugins;
 pub mod postgres;
 pub mod process;

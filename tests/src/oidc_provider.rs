@@ -12,6 +12,7 @@ use tempfile::TempDir;
 
 use crate::certs::Authority;
 use crate::folder;
+use crate::gateway::IssuerEntry;
 use crate::https::{self, Question};
 use crate::process::Server;
 
@@ -41,7 +42,7 @@ impl Default for OidcSettings {
             client: "nightly-report-agent".into(),
             secret: "canary-client-secret-4e1b".into(),
             audience: "https://portcullis.test/postgres".into(),
-            groups: vec!["data-agents".into()],
+            groups: vec![crate::gateway::AGENTS.into()],
             token_secs: 600,
         }
     }
@@ -94,6 +95,16 @@ impl OidcProvider {
     /// The CA file to verify it with.
     pub fn ca_file(&self) -> &Path {
         &self.ca_file
+    }
+
+    /// As a gateway's configuration names it.
+    pub fn entry(&self) -> IssuerEntry {
+        IssuerEntry {
+            issuer: self.issuer(),
+            audience: self.settings.audience.clone(),
+            ca_file: Some(self.ca_file.clone()),
+            development: false,
+        }
     }
 
     /// What it was started with.

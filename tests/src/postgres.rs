@@ -105,9 +105,8 @@ impl Postgres {
 
     /// The statements that sessions of `role` run now or ran last (`pg_stat_activity`).
     pub fn statements_of(&self, role: &str) -> Vec<String> {
-        let sql = format!(
-            "SELECT query FROM pg_stat_activity WHERE usename = '{role}' AND query <> ''"
-        );
+        let sql =
+            format!("SELECT query FROM pg_stat_activity WHERE usename = '{role}' AND query <> ''");
         let text = self.admin().run(&sql).success("reading pg_stat_activity");
         text.lines().map(str::to_owned).collect()
     }

@@ -5,7 +5,7 @@ use crate::rules;
 use crate::source::{File, Violation, blank, is_word, line_of, places};
 
 /// Every violation of one file of the product.
-pub fn check(file: &File) -> Vec<Violation> {
+pub(crate) fn check(file: &File) -> Vec<Violation> {
     let Some(product) = file.product() else { return Vec::new() };
     if file.is_test() {
         return Vec::new();
@@ -38,7 +38,8 @@ fn directions(file: &File, product: &str, code: &str) -> Vec<Violation> {
         if rules::ABOVE.contains(&module.as_str()) {
             found.push(file.at(line, format!("`{here}` imports `{module}`, which stands above")));
         } else if ground && other.is_some() {
-            found.push(file.at(line, format!("`{here}` is under the stages, not above `{module}`")));
+            found
+                .push(file.at(line, format!("`{here}` is under the stages, not above `{module}`")));
         } else if let (Some(position), Some(other)) = (position, other)
             && other > position
         {
@@ -191,7 +192,6 @@ fn proofs(file: &File, product: &str, code: &str) -> Vec<Violation> {
 }
 
 /// How many violations a made-up file of the product has.
-#[cfg(test)]
 fn count(product: &str, code: &str) -> usize {
     check(&File::new(&format!("gateway/src/{product}"), code)).len()
 }

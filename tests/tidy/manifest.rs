@@ -4,7 +4,7 @@ use crate::rules;
 use crate::source::{File, Violation, blank, places};
 
 /// Every violation of the workspace's manifests.
-pub fn check(files: &[File]) -> Vec<Violation> {
+pub(crate) fn check(files: &[File]) -> Vec<Violation> {
     let manifests: Vec<&File> = files.iter().filter(|file| file.name() == "Cargo.toml").collect();
     let mut found = Vec::new();
     for top in manifests.iter().filter(|file| file.path == "Cargo.toml") {

@@ -5,17 +5,19 @@ use std::collections::BTreeSet;
 use crate::source::{File, Violation};
 
 /// Parts of `gateway/src` that the map does not name.
-pub fn check(files: &[File]) -> Vec<Violation> {
+pub(crate) fn check(files: &[File]) -> Vec<Violation> {
     let Some(map) = files.iter().find(|file| file.path == "ARCHITECTURE.md") else {
         let place = "ARCHITECTURE.md".to_owned();
         return vec![Violation { place, what: "the map is missing".to_owned() }];
     };
     let parts: BTreeSet<&str> = files
         .iter()
-        .filter_map(|file| file.product()?.split('/').next()?.strip_suffix(".rs").or(
-            // A folder counts by its own name; its `.rs` beside it is the same part.
-            file.product()?.split_once('/').map(|(folder, _)| folder),
-        ))
+        .filter_map(|file| {
+            file.product()?.split('/').next()?.strip_suffix(".rs").or(
+                // A folder counts by its own name; its `.rs` beside it is the same part.
+                file.product()?.split_once('/').map(|(folder, _)| folder),
+            )
+        })
         .filter(|part| *part != "lib")
         .collect();
     let missing = parts.into_iter().filter(|part| !map.text.contains(&format!("`{part}")));

@@ -1,28 +1,20 @@
 //! The rules, as data. Change them here; `docs` of each says why it is a rule.
 
 /// The stages in flow order: a stage imports itself and those to its left, never to its right.
-pub const STAGES: [&str; 8] = [
-    "listener",
-    "identity",
-    "session",
-    "protocol",
-    "policy",
-    "audit",
-    "upstream",
-    "downstream",
-];
+pub(crate) const STAGES: [&str; 8] =
+    ["listener", "identity", "session", "protocol", "policy", "audit", "upstream", "downstream"];
 
 /// What every stage may import beside the stages: they import no stage themselves.
-pub const GROUND: [&str; 2] = ["limits", "fault"];
+pub(crate) const GROUND: [&str; 2] = ["limits", "fault"];
 
 /// Modules above the stages; no stage imports one.
-pub const ABOVE: [&str; 7] =
+pub(crate) const ABOVE: [&str; 7] =
     ["pipeline", "admin", "cli", "commands", "config", "demo", "shutdown"];
 
 /// Outside crates and where each may be named: a path prefix of `gateway/src`, where a `.rs`
 /// ending means that one file. A crate that is swapped or audited is then one place to look at.
 // tidy: table
-pub const HOMES: [(&str, &[&str]); 17] = [
+pub(crate) const HOMES: [(&str, &[&str]); 17] = [
     ("clap", &["cli.rs", "cli/"]),
     (
         "hyper",
@@ -47,7 +39,7 @@ pub const HOMES: [(&str, &[&str]); 17] = [
 
 /// What `protocol` must not name: codecs do no I/O and read no clock, so that they can be
 /// fuzzed, replayed and moved to a crate of their own.
-pub const PROTOCOL_BANS: [&str; 13] = [
+pub(crate) const PROTOCOL_BANS: [&str; 13] = [
     "tokio",
     "hyper",
     "rustls",
@@ -64,30 +56,28 @@ pub const PROTOCOL_BANS: [&str; 13] = [
 ];
 
 /// Exceptions to [`PROTOCOL_BANS`]: plain data.
-pub const PROTOCOL_ALLOWS: [&str; 2] = ["std::net::SocketAddr", "std::net::IpAddr"];
+pub(crate) const PROTOCOL_ALLOWS: [&str; 2] = ["std::net::SocketAddr", "std::net::IpAddr"];
 
 /// Calls that open a proof, and the only stages that may make them: whoever else could read the
 /// bytes out of a permit could send them somewhere else.
-pub const PROOF_CALLS: [(&str, &[&str]); 2] = [
-    (".into_wire(", &["audit", "upstream"]),
-    (".into_frames(", &["audit", "downstream"]),
-];
+pub(crate) const PROOF_CALLS: [(&str, &[&str]); 2] =
+    [(".into_wire(", &["audit", "upstream"]), (".into_frames(", &["audit", "downstream"])];
 
 /// Most lines of a source file.
-pub const FILE_LINES_MAX: usize = 500;
+pub(crate) const FILE_LINES_MAX: usize = 500;
 /// Most lines of a file of unit tests.
-pub const TEST_FILE_LINES_MAX: usize = 800;
+pub(crate) const TEST_FILE_LINES_MAX: usize = 800;
 /// Most lines of the program's entry point.
-pub const MAIN_LINES_MAX: usize = 80;
+pub(crate) const MAIN_LINES_MAX: usize = 80;
 /// Most lines of a function, from `fn` to its closing brace.
-pub const FUNCTION_LINES_MAX: usize = 70;
+pub(crate) const FUNCTION_LINES_MAX: usize = 70;
 /// Longest line, characters.
-pub const LINE_CHARS_MAX: usize = 100;
+pub(crate) const LINE_CHARS_MAX: usize = 100;
 /// Exempts a file (in its first lines) or a function (in the lines above) from the line counts.
-pub const TABLE_MARK: &str = "// tidy: table";
+pub(crate) const TABLE_MARK: &str = "// tidy: table";
 
 /// Words that no file may hold, split so that this file does not hold them either.
-pub const FORBIDDEN: [(&str, &str); 11] = [
+pub(crate) const FORBIDDEN: [(&str, &str); 11] = [
     (concat!("TO", "DO"), "finish it or leave it out"),
     (concat!("FIX", "ME"), "finish it or leave it out"),
     (concat!("XX", "X"), "finish it or leave it out"),
@@ -102,14 +92,14 @@ pub const FORBIDDEN: [(&str, &str); 11] = [
 ];
 
 /// Endings of files that hold only ASCII: look-alike letters hide in source, not in prose.
-pub const ASCII_ENDINGS: [&str; 6] = ["rs", "toml", "wit", "sql", "sh", "mjs"];
+pub(crate) const ASCII_ENDINGS: [&str; 6] = ["rs", "toml", "wit", "sql", "sh", "mjs"];
 
 /// Module and file names that say nothing.
-pub const EMPTY_NAMES: [&str; 7] =
+pub(crate) const EMPTY_NAMES: [&str; 7] =
     ["util", "utils", "common", "helpers", "manager", "handler", "service"];
 
 /// Dependencies that no path in the source names, and why they are there all the same.
-pub const SILENT_DEPENDENCIES: [(&str, &str); 2] = [
+pub(crate) const SILENT_DEPENDENCIES: [(&str, &str); 2] = [
     ("hyper-rustls", "chosen for its features; named through hyper-util's client"),
     ("libfuzzer-sys", "named only when the feature `libfuzzer` is on"),
 ];

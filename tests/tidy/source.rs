@@ -15,62 +15,62 @@ const NAMED: [&str; 2] = ["Makefile", "run"];
 
 /// One text file.
 #[derive(Clone, Debug)]
-pub struct File {
+pub(crate) struct File {
     /// Path from the top of the repository, with slashes.
-    pub path: String,
+    pub(crate) path: String,
     /// What it holds.
-    pub text: String,
+    pub(crate) text: String,
 }
 
 /// A broken rule.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Violation {
+pub(crate) struct Violation {
     /// `path:line`, or the path alone.
-    pub place: String,
+    pub(crate) place: String,
     /// What is wrong and what to do.
-    pub what: String,
+    pub(crate) what: String,
 }
 
 impl File {
     /// A file made up for a test of a rule.
-    pub fn new(path: &str, text: &str) -> Self {
+    pub(crate) fn new(path: &str, text: &str) -> Self {
         Self { path: path.to_owned(), text: text.to_owned() }
     }
 
     /// A violation in line `line`, counted from 1.
-    pub fn at(&self, line: usize, what: impl Into<String>) -> Violation {
+    pub(crate) fn at(&self, line: usize, what: impl Into<String>) -> Violation {
         Violation { place: format!("{}:{line}", self.path), what: what.into() }
     }
 
     /// The ending, without the dot.
-    pub fn ending(&self) -> &str {
+    pub(crate) fn ending(&self) -> &str {
         self.path.rsplit('/').next().and_then(|name| name.rsplit_once('.')).map_or("", |(_, e)| e)
     }
 
     /// The name without folders.
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         self.path.rsplit('/').next().unwrap_or(&self.path)
     }
 
     /// The path inside `gateway/src`, for product code.
-    pub fn product(&self) -> Option<&str> {
+    pub(crate) fn product(&self) -> Option<&str> {
         self.path.strip_prefix("gateway/src/").filter(|_| self.ending() == "rs")
     }
 
     /// True for unit tests and for everything in a test package.
-    pub fn is_test(&self) -> bool {
+    pub(crate) fn is_test(&self) -> bool {
         let parts: Vec<&str> = self.path.split('/').collect();
         parts.iter().any(|part| *part == "tests" || *part == "fuzz") || self.name() == "tests.rs"
     }
 
     /// True when its first lines carry [`rules::TABLE_MARK`].
-    pub fn is_table(&self) -> bool {
+    pub(crate) fn is_table(&self) -> bool {
         self.text.lines().take(5).any(|line| line.trim() == rules::TABLE_MARK)
     }
 }
 
 /// Every text file below `top`, sorted by path.
-pub fn files(top: &Path) -> Vec<File> {
+pub(crate) fn files(top: &Path) -> Vec<File> {
     let mut found = Vec::new();
     walk(top, top, &mut found);
     found.sort_by(|a, b| a.path.cmp(&b.path));
@@ -101,7 +101,7 @@ fn walk(top: &Path, dir: &Path, found: &mut Vec<File>) {
 
 /// `text` with every comment, string and character literal replaced by spaces; line breaks and
 /// byte offsets stay.
-pub fn blank(text: &str) -> String {
+pub(crate) fn blank(text: &str) -> String {
     let bytes = text.as_bytes();
     let mut out = bytes.to_vec();
     let mut at = 0;
@@ -128,7 +128,7 @@ fn word_length(bytes: &[u8]) -> usize {
 }
 
 /// True for bytes of identifiers.
-pub fn is_word(byte: u8) -> bool {
+pub(crate) fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_' || byte >= 0x80
 }
 
@@ -208,12 +208,12 @@ fn char_end(bytes: &[u8], at: usize) -> Option<usize> {
 }
 
 /// The line of a byte offset, counted from 1.
-pub fn line_of(text: &str, offset: usize) -> usize {
+pub(crate) fn line_of(text: &str, offset: usize) -> usize {
     text.as_bytes().iter().take(offset).filter(|byte| **byte == b'\n').count() + 1
 }
 
 /// Every place where `word` stands alone, not as a part of a longer identifier.
-pub fn places(code: &str, word: &str) -> Vec<usize> {
+pub(crate) fn places(code: &str, word: &str) -> Vec<usize> {
     let bytes = code.as_bytes();
     code.match_indices(word)
         .map(|(at, _)| at)

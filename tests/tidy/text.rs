@@ -4,7 +4,7 @@ use crate::rules;
 use crate::source::{File, Violation, blank, line_of, places};
 
 /// Every violation of one file.
-pub fn check(file: &File) -> Vec<Violation> {
+pub(crate) fn check(file: &File) -> Vec<Violation> {
     let mut found = words(file);
     found.extend(letters(file));
     found.extend(names(file));
@@ -126,7 +126,6 @@ fn function_lines(code: &str, at: usize) -> Option<usize> {
     None
 }
 
-#[cfg(test)]
 fn count(path: &str, text: &str) -> usize {
     check(&File::new(path, text)).len()
 }
