@@ -270,6 +270,24 @@ impl Masked {
     }
 }
 
+/// Refuses a request that no policy was asked about, such as a statement that can't be read.
+pub fn refuse(request: Request, fault: Fault) -> Denied {
+    let finding = Finding {
+        plugin: "core".to_owned(),
+        rule: fault.code.to_owned(),
+        score: 100,
+        message: fault.message.to_string(),
+    };
+    let ruling = Ruling {
+        verdict: Verdict::Deny,
+        risk: 0,
+        findings: vec![finding],
+        policy_digest: String::new(),
+        plugins: Arc::from([]),
+    };
+    Denied { request, ruling, fault }
+}
+
 /// What became of a request.
 #[derive(Debug)]
 pub enum Judged {
