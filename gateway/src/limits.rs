@@ -341,3 +341,39 @@ pub const COMPILED_FILE_BYTES_MAX: u64 = 256 * 1024 * 1024;
 pub const APPROVAL_REASONS_MAX: usize = 8;
 /// What each cell of a batch adds to that, so that a short value can become a longer word.
 pub const SCAN_EDIT_BYTES_FREE: usize = 64;
+
+// SQL statements: gateway/src/protocol/postgres/{statement,lineage}.rs
+
+/// Most statements in one text; more than any client sends at once, few enough to log.
+pub const STATEMENTS_PER_MESSAGE_MAX: usize = 10_000;
+/// Most levels of structs and lists in a parse tree. The decoder of PostgreSQL's tree stops at
+/// 100 structs by itself; with the lists between them this is never the tighter bound, and it
+/// holds should the decoder's ever be lifted.
+pub const STATEMENT_LEVELS_MAX: usize = 256;
+/// Most nodes in one statement's parse tree, for memory: an IN list or VALUES of a
+/// [`CLIENT_MESSAGE_BYTES_MAX`] text stays below it.
+pub const STATEMENT_NODES_MAX: usize = 4_000_000;
+/// How many places of a word are tried to find where a syntax error lies; each costs a parse.
+pub const SYNTAX_ERROR_PLACES_MAX: usize = 8;
+/// Longest text that the second parser is asked to read.
+pub const SECOND_OPINION_BYTES_MAX: usize = 64 * 1024;
+/// Most words of a text that the second parser is asked to read. It builds chains of operators
+/// without counting levels, so the words bound the depth of its tree.
+pub const SECOND_OPINION_TOKENS_MAX: usize = 4_096;
+/// Deepest brackets of a text that the second parser is asked to read. It tries several readings
+/// of one bracket, so its time doubles with each level.
+pub const SECOND_OPINION_BRACKETS_MAX: usize = 12;
+/// Most levels of the second parser's tree that are read.
+pub const SECOND_OPINION_LEVELS_MAX: usize = 400;
+/// How deep the second parser may recurse.
+pub const SECOND_OPINION_RECURSION_MAX: usize = 50;
+/// Facts of texts seen before, all sessions together.
+pub const FACTS_CACHE_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Largest single entry among them.
+pub const FACTS_CACHE_ENTRY_BYTES_MAX: usize = 64 * 1024;
+/// Longest value of a setting that is copied into a statement's attributes.
+pub const ATTRIBUTE_BYTES_MAX: usize = 256;
+/// How deep views on views are followed.
+pub const VIEW_LEVELS_MAX: usize = 64;
+/// Most origins listed for one result column; more become `*`.
+pub const COLUMN_ORIGINS_MAX: usize = 4_096;
