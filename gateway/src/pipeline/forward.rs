@@ -145,7 +145,7 @@ impl<'a> Forward<'a> {
         let step = {
             let mut shared = live.shared();
             let state = Arc::clone(&shared.state);
-            frontend::step(frame, &mut shared.names, &*live.target.grammar, &state)?
+            frontend::step(frame, &mut shared.names, &live.target.grammar, &state)?
         };
         match step {
             Step::Bind { request, name, id } => self.bind(request, name, id).await?,
