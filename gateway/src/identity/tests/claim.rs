@@ -57,8 +57,8 @@ fn expiry_and_skew() {
     }
     let late = with(old, "exp", json!(NOW - 3_600));
     let fault = judge(&sign(&good_header(), &late)).unwrap_err();
-    assert!(fault.message.contains("2026-09-21T12:13:20Z"), "{fault}");
-    assert!(fault.message.contains("it is now 2026-09-21T13:13:20Z"), "{fault}");
+    assert!(fault.message.contains("2026-09-21T13:13:20Z"), "{fault}");
+    assert!(fault.message.contains("it is now 2026-09-21T14:13:20Z"), "{fault}");
 }
 
 #[test]
