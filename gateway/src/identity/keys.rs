@@ -304,9 +304,9 @@ impl Keys {
         let Some(folder) = settings.cache_dir.clone() else { return };
         let issuer = settings.issuer.clone();
         let write = move || keep::save(&folder, &issuer, fetched_at, &body);
-        match tokio::task::spawn_blocking(write).await {
-            Ok(Err(error)) => tracing::warn!(issuer = settings.name, error),
-            Ok(Ok(())) | Err(_) => {}
+        let written = tokio::task::spawn_blocking(write).await.map_err(|error| error.to_string());
+        if let Err(error) = written.flatten() {
+            tracing::warn!(issuer = settings.name, error, "the key set is not kept");
         }
     }
 }

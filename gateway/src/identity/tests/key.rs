@@ -230,7 +230,6 @@ fn kept_key_set_is_checked() {
     let load = |issuer: &str, at: SystemTime| keep::load(&folder, issuer, at);
     assert_eq!(load(ISSUER, now), Ok(None));
     keep::save(&folder, ISSUER, now, b"{\"keys\":[]}").unwrap();
-    chmod(&folder, 0o700);
     let file = std::fs::read_dir(&folder).unwrap().next().unwrap().unwrap().path();
     assert_eq!(load(ISSUER, now).unwrap().unwrap().0, b"{\"keys\":[]}");
     assert_eq!(load("https://other.example", now), Ok(None));
