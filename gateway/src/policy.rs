@@ -1,6 +1,19 @@
 //! Judging: a [`Request`] becomes [`Decided`], [`Held`] or [`Denied`]; a reply becomes [`Masked`].
 
 pub mod approval;
+pub mod component;
+mod core;
+mod decision;
+mod digest;
+mod generation;
+mod host;
+mod mask;
+mod merge;
+mod plan;
+mod plugin;
+mod report;
+mod scan;
+mod text;
 
 use std::sync::Arc;
 
@@ -9,6 +22,48 @@ use serde::{Deserialize, Serialize};
 
 use crate::fault::Fault;
 use crate::protocol::{Outcome, Request};
+
+pub use generation::{Change, Generation, Policies};
+pub use host::Engine;
+pub use plan::{MaskedColumn, ResultPlan};
+pub use report::{report, words};
+
+/// Why a policy can't be loaded, in words for the operator.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Problem {
+    /// The target whose policy it is, when known.
+    pub target: Option<String>,
+    /// The plugin's configured name, when it is about one.
+    pub plugin: Option<String>,
+    /// What is wrong and what to do.
+    pub message: String,
+}
+
+impl Problem {
+    fn of(plugin: &str, message: impl Into<String>) -> Self {
+        Self { target: None, plugin: Some(plugin.to_owned()), message: message.into() }
+    }
+    fn general(message: impl Into<String>) -> Self {
+        Self { target: None, plugin: None, message: message.into() }
+    }
+    fn on(self, target: &str) -> Self {
+        Self { target: Some(target.to_owned()), ..self }
+    }
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if let Some(target) = &self.target {
+            write!(f, "target \"{target}\": ")?;
+        }
+        if let Some(plugin) = &self.plugin {
+            write!(f, "plugin \"{plugin}\": ")?;
+        }
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Problem {}
 
 /// Something a plugin or a core rule noticed.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -247,8 +302,8 @@ pub struct PolicySettings {
     pub file: std::path::PathBuf,
     /// SHA-256 of that file, hex.
     pub digest: String,
-    /// Verdict when nobody objects: allow or deny.
-    pub default_verdict: crate::policy::Verdict,
+    /// Verdict when nobody objects and nobody allows; allow or deny.
+    pub default_verdict: Verdict,
     /// In the order they are asked.
     pub plugins: Vec<PluginSettings>,
     /// Risk at or above which a request is denied.
