@@ -24,7 +24,7 @@ pub enum Command {
     /// List and answer what waits for a person.
     #[command(subcommand)]
     Approvals(Approvals),
-    /// Copy the log of a running gateway.
+    /// Copy the log of a running gateway, and judge a copy.
     #[command(subcommand)]
     Audit(Audit),
     /// Check a configuration and every file it names, and start nothing.
@@ -53,6 +53,17 @@ pub struct AdminArgs {
     /// PORTCULLIS_TOKEN is read.
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
+}
+
+/// Where recorded sessions are read: a running gateway, or a log at rest.
+#[derive(Args, Clone, Debug)]
+pub struct Source {
+    /// The running gateway.
+    #[command(flatten)]
+    pub admin: AdminArgs,
+    /// Read this log folder instead, with no gateway and no token; no gateway may hold it.
+    #[arg(long, value_name = "LOG", conflicts_with_all = ["admin", "token_file"])]
+    pub dir: Option<PathBuf>,
 }
 
 /// `portcullis approvals`.
@@ -98,6 +109,24 @@ pub enum Audit {
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
     },
+    /// Judge a log that no gateway holds, or a copy of one.
+    ///
+    /// Exit codes: 0 intact; 1 tampered; 2 rolled back; 3 can't judge; 64 wrong usage.
+    Verify {
+        /// The log's folder, or a copy made by `audit snapshot`.
+        path: PathBuf,
+        /// The log's public key, kept elsewhere: who can change the log can change the key
+        /// beside it.
+        #[arg(long, value_name = "FILE")]
+        key: Option<PathBuf>,
+        /// A checkpoint of the log, kept elsewhere: without one, a log put back to an older
+        /// state looks intact.
+        #[arg(long, value_name = "FILE")]
+        checkpoint: Option<PathBuf>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// `portcullis plugin`.
@@ -119,9 +148,9 @@ pub enum Plugin {
 pub enum Sessions {
     /// List the latest sessions, newest first, one JSON object a line.
     List {
-        /// Whom to ask.
+        /// Where to look.
         #[command(flatten)]
-        admin: AdminArgs,
+        source: Source,
         /// How many at most.
         #[arg(long, default_value_t = crate::limits::ADMIN_SESSIONS_LISTED)]
         limit: usize,
@@ -141,9 +170,9 @@ pub enum Sessions {
     Show {
         /// The session's id, `ses_...`.
         id: String,
-        /// Whom to ask.
+        /// Where to look.
         #[command(flatten)]
-        admin: AdminArgs,
+        source: Source,
     },
 }
 
