@@ -220,4 +220,4 @@ fn address_fault(listen: SocketAddr, why: impl std::fmt::Display) -> Fault {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

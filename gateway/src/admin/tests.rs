@@ -21,11 +21,11 @@ use crate::policy::{Ask, Held, Ruling, Verdict};
 use crate::protocol::{Facts, Kind, Request};
 use crate::session::Session;
 
-const APPROVERS: &str = "data-owners";
-const AUDITORS: &str = "auditors";
-const SNAPSHOT_BYTES: usize = 200_000;
+pub(crate) const APPROVERS: &str = "data-owners";
+pub(crate) const AUDITORS: &str = "auditors";
+pub(crate) const SNAPSHOT_BYTES: usize = 200_000;
 
-fn claims(subject: &str, groups: &[&str]) -> Claims {
+pub(crate) fn claims(subject: &str, groups: &[&str]) -> Claims {
     Claims {
         issuer_name: "okta".into(),
         issuer: "https://acme.okta.example".into(),
@@ -102,9 +102,9 @@ impl Evidence for Log {
     }
 }
 
-struct Site {
-    address: SocketAddr,
-    approvals: Registry,
+pub(crate) struct Site {
+    pub(crate) address: SocketAddr,
+    pub(crate) approvals: Registry,
     log: Arc<Log>,
     scratch: TempDir,
     _stop: oneshot::Sender<()>,
@@ -131,7 +131,7 @@ impl Answer {
 }
 
 impl Site {
-    async fn new(person: Claims) -> Self {
+    pub(crate) async fn new(person: Claims) -> Self {
         Self::with(Ok(person), Log::default()).await
     }
 
@@ -200,7 +200,7 @@ impl Site {
     }
 }
 
-fn ask(registry: &Registry, requester: Claims, approvers: &[&str]) -> Pending {
+pub(crate) fn ask(registry: &Registry, requester: Claims, approvers: &[&str]) -> Pending {
     let ruling = Ruling {
         verdict: Verdict::Hold,
         risk: 60,

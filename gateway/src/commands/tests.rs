@@ -3,10 +3,12 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::time::SystemTime;
 
 use clap::{CommandFactory as _, Parser as _};
 
 use super::{EXIT_FAILED, EXIT_USAGE, Stop, run};
+use crate::admin::tests::{APPROVERS, AUDITORS, SNAPSHOT_BYTES, Site, ask, claims};
 use crate::cli::Cli;
 
 async fn portcullis(arguments: &[&str]) -> (Result<(), Stop>, String) {
@@ -110,4 +112,57 @@ async fn a_log_that_is_not_there_is_not_judged() {
     assert_eq!(outcome.unwrap_err().code, 3);
     assert!(text.starts_with("cannot judge: "), "{text}");
     assert_eq!(stop(&["sessions", "list", "--dir", &path]).await.code, EXIT_FAILED);
+}
+
+#[tokio::test]
+async fn an_approver_lists_and_answers() {
+    let site = Site::new(claims("bob", &[APPROVERS])).await;
+    let dir = tempfile::tempdir().unwrap();
+    let token = token_file(dir.path(), 0o600);
+    let url = format!("http://{}", site.address);
+    let here = ["--admin", &url, "--token-file", &token];
+    let list = [&["approvals", "list"], here.as_slice()].concat();
+    let (_, text) = portcullis(&list).await;
+    assert_eq!(text, "nothing waits for an approval\n");
+    let mut pending = ask(&site.approvals, claims("alice", &[]), &[]);
+    let id = pending.id().to_owned();
+    let (_, text) = portcullis(&list).await;
+    assert!(text.starts_with(&format!("{id}  risk 60")), "{text}");
+    assert!(text.contains("| DELETE FROM orders"), "{text}");
+    tokio::spawn(async move {
+        let given = pending.answer().await.unwrap();
+        assert_eq!(given.note(), "agreed");
+        pending.acknowledge(given, SystemTime::now()).unwrap();
+    });
+    let answer = [&["approvals", "approve", &id, "--note", "agreed"], here.as_slice()].concat();
+    let (outcome, text) = portcullis(&answer).await;
+    outcome.unwrap();
+    assert_eq!(text, format!("{id} approved, recorded\n"));
+    let again = stop(&answer).await;
+    assert_eq!(again.code, EXIT_FAILED);
+    assert!(again.message.contains("[approval_unknown]\nhint: "), "{}", again.message);
+}
+
+#[tokio::test]
+async fn an_auditor_reads_and_copies() {
+    let site = Site::new(claims("eve", &[AUDITORS])).await;
+    let dir = tempfile::tempdir().unwrap();
+    let token = token_file(dir.path(), 0o600);
+    let url = format!("http://{}", site.address);
+    let here = ["--admin", &url, "--token-file", &token];
+    let with = |arguments: &[&'static str]| [arguments, here.as_slice()].concat();
+    let (_, text) = portcullis(&with(&["sessions", "list", "--limit", "3"])).await;
+    assert_eq!(text, "{\"id\":\"ses_1\",\"most\":3}\n");
+    let (_, text) = portcullis(&with(&["sessions", "report", "ses_1"])).await;
+    assert_eq!(text, "SELECT 1\n");
+    let (_, text) = portcullis(&with(&["sessions", "show", "ses_1"])).await;
+    assert_eq!(text, "{\n  \"id\": \"ses_1\"\n}\n");
+    let file = dir.path().join("copy.redb");
+    let name = file.to_str().unwrap();
+    let copy = [&["audit", "snapshot", "--out", name], here.as_slice()].concat();
+    portcullis(&copy).await.0.unwrap();
+    assert_eq!(fs::read(&file).unwrap(), vec![7; SNAPSHOT_BYTES]);
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    let again = stop(&copy).await;
+    assert_eq!(again.code, EXIT_USAGE, "an existing file stays as it is");
 }
