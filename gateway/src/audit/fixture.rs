@@ -35,10 +35,7 @@ pub(super) fn claims() -> Claims {
         email: Some("ada@example.com".to_owned()),
         groups: vec!["developers".to_owned()],
         scopes: vec!["db.read".to_owned()],
-        actors: vec![Actor {
-            subject: "agent-7".to_owned(),
-            profile: Some("ai_agent".to_owned()),
-        }],
+        actors: vec![Actor { subject: "agent-7".to_owned(), profile: Some("ai_agent".to_owned()) }],
         audience: vec!["portcullis".to_owned()],
         token_id: Some("AT.1".to_owned()),
         issued_at: 1_700_000_000,

@@ -16,10 +16,10 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use time::OffsetDateTime;
 
+use super::checkpoint::hex;
 use super::entry::{
     Approval, Parameter, Request, RequestPayload, SessionStart, TokenBinding, kind,
 };
-use super::checkpoint::hex;
 use super::reader::{Inclusion, Payload, Record, SessionRecord, SessionSummary};
 use crate::policy::{Finding, PluginStamp};
 
@@ -188,8 +188,7 @@ fn moment<'a>(record: &'a Record, asked: &mut HashMap<String, u64>) -> Moment<'a
         kind::APPROVAL => {
             let approval = entry.body::<Approval>().ok();
             let since = approval.and_then(|approval| asked.remove(&approval.id));
-            moment.latency_millis =
-                since.map(|since| entry.ts.saturating_sub(since) / 1_000_000);
+            moment.latency_millis = since.map(|since| entry.ts.saturating_sub(since) / 1_000_000);
         }
         _ => {}
     }

@@ -162,7 +162,8 @@ async fn buffered_entries_say_so_and_approvals_never_are() {
     recorder.end(EndReason::Downstream).await.unwrap();
     let id = session_ids(&log.reader()).remove(0);
     let record = log.reader().session(&id).unwrap().unwrap();
-    let marks: Vec<bool> = record.records.iter().map(|row| row.entry.durability.is_some()).collect();
+    let marks: Vec<bool> =
+        record.records.iter().map(|row| row.entry.durability.is_some()).collect();
     assert_eq!(marks, [false, true, false]);
 }
 

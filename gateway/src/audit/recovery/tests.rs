@@ -47,9 +47,8 @@ async fn the_boot_entry_says_how_the_last_run_ended() {
     let store = crate::audit::store::Sealed::open(&settings(dir.path()).dir.join(STORE_FILE));
     let view = store.unwrap().view().unwrap();
     let size = view.size().unwrap();
-    let boot = |index| {
-        Entry::read(&view.leaf(index).unwrap().unwrap()).unwrap().body::<Boot>().unwrap()
-    };
+    let boot =
+        |index| Entry::read(&view.leaf(index).unwrap().unwrap()).unwrap().body::<Boot>().unwrap();
     assert!(boot(size - 2).clean, "the run before it stopped in good order");
     assert!(!boot(size - 1).clean, "the run before it did not say that it stopped");
 }

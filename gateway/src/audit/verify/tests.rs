@@ -57,14 +57,18 @@ async fn a_forger_with_the_tree_but_no_key_is_found() {
         judged(&copy)
     };
     let text = |bytes: &mut Vec<u8>| {
-        let changed = String::from_utf8(bytes.clone()).unwrap().replace("\"risk\":42", "\"risk\":10");
+        let changed =
+            String::from_utf8(bytes.clone()).unwrap().replace("\"risk\":42", "\"risk\":10");
         assert_ne!(changed.as_bytes(), bytes.as_slice());
         *bytes = changed.into_bytes();
     };
     index(&attempt("edit", &|copy| tamper::change_leaf(copy, 2, true, text)));
     index(&attempt("cut", &|copy| tamper::cut_out(copy, 2)));
     index(&attempt("swap", &|copy| tamper::swap_leaves(copy, 2, 4, true)));
-    assert_eq!(index(&attempt("swap-plain", &|copy| tamper::swap_leaves(copy, 2, 4, false))), Some(2));
+    assert_eq!(
+        index(&attempt("swap-plain", &|copy| tamper::swap_leaves(copy, 2, 4, false))),
+        Some(2)
+    );
     assert_eq!(index(&attempt("delete", &|copy| tamper::delete_leaf(copy, 7))), Some(7));
     let added = attempt("append", &|copy| tamper::append_leaf(copy, b"{}"));
     assert_eq!(index(&added), Some(43));
