@@ -1,10 +1,17 @@
-//! The command line: types only; `commands` does the work.
+//! The command line: its types and exit codes; `commands` does the work.
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::limits::ADMIN_PORT;
+
+/// Everything went well.
+pub const EXIT_DONE: u8 = 0;
+/// It failed or was refused.
+pub const EXIT_FAILED: u8 = 1;
+/// Wrong usage or configuration (sysexits.h: `EX_USAGE`).
+pub const EXIT_USAGE: u8 = 64;
 
 /// A policy gateway between AI agents and the infrastructure they touch.
 ///
@@ -16,6 +23,20 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+}
+
+impl Cli {
+    /// Reads the program's arguments; prints help, the version or what is wrong with them.
+    ///
+    /// # Errors
+    /// The exit code to end with.
+    pub fn read() -> Result<Self, u8> {
+        Self::try_parse().map_err(|error| {
+            // Help and version are asked for and go to standard output; the rest is a mistake.
+            let printed = error.print().is_ok();
+            if error.use_stderr() || !printed { EXIT_USAGE } else { EXIT_DONE }
+        })
+    }
 }
 
 /// The commands.
@@ -162,9 +183,9 @@ pub enum Sessions {
         /// How to write it.
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
-        /// Whom to ask.
+        /// Where to look.
         #[command(flatten)]
-        admin: AdminArgs,
+        source: Source,
     },
     /// Show one session as JSON.
     Show {

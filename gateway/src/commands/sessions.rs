@@ -7,34 +7,37 @@ use serde_json::{Value, json};
 
 use super::client::Client;
 use super::{Stop, print};
-use crate::audit::Reader;
-use crate::audit::entry::Entry;
-use crate::audit::reader::{Payload, Record, SessionRecord};
+use crate::audit::{Reader, report};
 use crate::cli::{Format, Sessions, Source};
 
 pub(super) async fn run(command: Sessions, out: &mut (dyn Write + Send)) -> Result<(), Stop> {
     match command {
         Sessions::List { source, limit } => list(&source, limit, out).await,
-        Sessions::Report { id, format, admin } => {
-            let format = match format {
-                Format::Json => "json",
-                Format::Text => "text",
+        Sessions::Report { id, format, source } => {
+            let id = checked(&id)?;
+            let report = match (&source.dir, format) {
+                (Some(dir), format) => at_rest(dir, id, format)?,
+                (None, Format::Json) => online(&source, id, "report?format=json").await?,
+                (None, Format::Text) => online(&source, id, "report?format=text").await?,
             };
-            let path = format!("/v1/sessions/{}/report?format={format}", checked(&id)?);
-            print(out, &Client::new(&admin)?.read(&path).await?)
+            print(out, &report)
         }
         Sessions::Show { id, source } => {
             let id = checked(&id)?;
-            let session = match &source.dir {
-                Some(dir) => show(dir, id)?,
+            match &source.dir {
+                Some(dir) => print(out, &at_rest(dir, id, Format::Json)?),
                 None => {
                     let client = Client::new(&source.admin)?;
-                    client.read_json(&format!("/v1/sessions/{id}")).await?
+                    let session = client.read_json(&format!("/v1/sessions/{id}")).await?;
+                    print(out, &format!("{session:#}"))
                 }
-            };
-            print(out, &format!("{session:#}"))
+            }
         }
     }
+}
+
+async fn online(source: &Source, id: &str, what: &str) -> Result<String, Stop> {
+    Client::new(&source.admin)?.read(&format!("/v1/sessions/{id}/{what}")).await
 }
 
 async fn list(source: &Source, limit: usize, out: &mut (dyn Write + Send)) -> Result<(), Stop> {
@@ -55,38 +58,18 @@ async fn list(source: &Source, limit: usize, out: &mut (dyn Write + Send)) -> Re
     Ok(())
 }
 
-/// One session out of a folder that no gateway holds.
-fn show(dir: &Path, id: &str) -> Result<Value, Stop> {
-    let session = open(dir)?.session(id).map_err(|error| Stop::failed(error.to_string()))?;
-    let Some(session) = session else {
-        return Err(Stop::failed("the log has no such session"));
-    };
-    let SessionRecord { summary, records, gaps, more, checkpoint, inclusion } = session;
-    Ok(json!({
-        "session": summary,
-        "entries": records.iter().map(record).collect::<Vec<Value>>(),
-        "entries_not_shown": more,
-        "gaps": gaps,
-        "checkpoint": checkpoint,
-        "inclusion": inclusion,
-    }))
-}
-
-fn record(record: &Record) -> Value {
-    let Record { index, leaf: _, entry, payload } = record;
-    let payload = match payload {
-        Payload::Damaged => Value::from("damaged"),
-        Payload::None => Value::Null,
-        Payload::Plain(bytes) => {
-            serde_json::from_slice(bytes).unwrap_or_else(|_| "not text".into())
+/// The report of one session out of a folder that no gateway holds.
+fn at_rest(dir: &Path, id: &str, format: Format) -> Result<String, Stop> {
+    let reader = open(dir)?;
+    let session = reader.session(id).map_err(|error| Stop::failed(error.to_string()))?;
+    let session = session.ok_or_else(|| Stop::failed("the log has no such session"))?;
+    let report = report::report(&session, reader.public_key());
+    match format {
+        Format::Json => {
+            report::json(&report).map_err(|_| Stop::failed("the report can't be written as JSON"))
         }
-        Payload::Sealed => Value::from("sealed"),
-    };
-    json!({ "index": index, "kind": entry.kind, "body": body(entry), "payload": payload })
-}
-
-fn body(entry: &Entry) -> Value {
-    entry.body().unwrap_or_default()
+        Format::Text => Ok(report::text(&report)),
+    }
 }
 
 fn open(dir: &Path) -> Result<Reader, Stop> {

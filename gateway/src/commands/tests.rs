@@ -7,9 +7,9 @@ use std::time::SystemTime;
 
 use clap::{CommandFactory as _, Parser as _};
 
-use super::{EXIT_FAILED, EXIT_USAGE, Stop, run};
+use super::{Stop, run};
 use crate::admin::tests::{APPROVERS, AUDITORS, SNAPSHOT_BYTES, Site, ask, claims};
-use crate::cli::Cli;
+use crate::cli::{Cli, EXIT_FAILED, EXIT_USAGE};
 
 async fn portcullis(arguments: &[&str]) -> (Result<(), Stop>, String) {
     let cli = Cli::try_parse_from([&["portcullis"], arguments].concat()).expect("good usage");
