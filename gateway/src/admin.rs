@@ -40,8 +40,7 @@ use crate::limits::{
 use crate::policy::approval::Registry;
 
 /// A verification under way.
-pub type Verifying<'a> =
-    Pin<Box<dyn Future<Output = Result<Principal, Fault>> + Send + 'a>>;
+pub type Verifying<'a> = Pin<Box<dyn Future<Output = Result<Principal, Fault>> + Send + 'a>>;
 
 /// Tells who presents a token; the identity stage does.
 pub trait People: Send + Sync + 'static {

@@ -27,6 +27,8 @@ use crate::listener::ListenerSettings;
 use crate::upstream::{TargetSettings, TlsMode};
 use page::{Page, Section};
 
+pub(crate) use secret::read_secret;
+
 /// Who may use the admin endpoint for what; each needs a token of their own.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct AdminSettings {
@@ -85,9 +87,7 @@ impl fmt::Display for Mistake {
 /// Every mistake, in the main file first, each file from top to bottom. A file that isn't TOML
 /// is reported for that alone.
 pub fn load(path: &Path) -> Result<Config, Vec<Mistake>> {
-    let alone = |what: String| {
-        vec![Mistake { file: path.to_owned(), line: 1, column: 1, what }]
-    };
+    let alone = |what: String| vec![Mistake { file: path.to_owned(), line: 1, column: 1, what }];
     let bytes = secret::read(path, CONFIG_FILE_BYTES_MAX)
         .map_err(|why| alone(format!("the file {why}")))?;
     let text = std::str::from_utf8(&bytes).map_err(|_| alone("the file is not UTF-8".into()))?;
@@ -162,7 +162,8 @@ fn digest<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
     hex(all.finish().as_ref())
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Lower-case hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len() * 2);
     for byte in bytes {
         // Writing to a String can't fail.

@@ -1,1 +1,59 @@
-fn main() {}
+//! The `portcullis` program: arguments in, exit code out.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use portcullis::cli::Cli;
+use portcullis::commands::{self, EXIT_FAILED, EXIT_USAGE, Stop};
+use tracing_subscriber::EnvFilter;
+
+/// The environment variable that says what is logged, such as `debug` or `portcullis=trace`.
+const LOG_VARIABLE: &str = "PORTCULLIS_LOG";
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are asked for and go to standard output; the rest is wrong usage.
+            let wrong = error.use_stderr();
+            let printed = error.print().is_ok();
+            return if wrong || !printed { EXIT_USAGE.into() } else { ExitCode::SUCCESS };
+        }
+    };
+    let outcome = log().and_then(|()| run(cli));
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(stop) => {
+            if !stop.message.is_empty() {
+                // With standard error gone there is nobody left to tell.
+                let _ = writeln!(std::io::stderr(), "{}", stop.message);
+            }
+            stop.code.into()
+        }
+    }
+}
+
+/// Logs to standard error; standard output is for what was asked.
+fn log() -> Result<(), Stop> {
+    let directives = std::env::var(LOG_VARIABLE).unwrap_or_else(|_| "info".to_owned());
+    let filter = EnvFilter::try_new(directives).map_err(|error| Stop {
+        code: EXIT_USAGE,
+        message: format!("{LOG_VARIABLE} is wrong: {error}").into(),
+    })?;
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    Ok(())
+}
+
+fn run(cli: Cli) -> Result<(), Stop> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Stop {
+        code: EXIT_FAILED,
+        message: format!("can't start the threads of the gateway: {error}").into(),
+    })?;
+    runtime.block_on(async {
+        let mut out = std::io::stdout();
+        commands::run(cli, &mut out).await?;
+        out.flush().map_err(Stop::from)
+    })
+}

@@ -1,14 +1,69 @@
 //! Judging: a [`Request`] becomes [`Decided`], [`Held`] or [`Denied`]; a reply becomes [`Masked`].
 
 pub mod approval;
+pub mod component;
+mod core;
+mod decision;
+mod digest;
+mod generation;
+mod host;
+mod mask;
+mod merge;
+mod plan;
+mod plugin;
+mod report;
+mod scan;
+mod text;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::fault::Fault;
-use crate::protocol::{Outcome, Request};
+use crate::fault::{Blame, Fault};
+use crate::protocol::{Kind, Outcome, Request};
+
+pub use generation::{Change, Generation, Policies};
+pub use host::Engine;
+pub use plan::{MaskedColumn, ResultPlan};
+pub use report::{completion, report, words};
+
+/// Why a policy can't be loaded, in words for the operator.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Problem {
+    /// The target whose policy it is, when known.
+    pub target: Option<String>,
+    /// The plugin's configured name, when it is about one.
+    pub plugin: Option<String>,
+    /// What is wrong and what to do.
+    pub message: String,
+}
+
+impl Problem {
+    fn of(plugin: &str, message: impl Into<String>) -> Self {
+        Self { target: None, plugin: Some(plugin.to_owned()), message: message.into() }
+    }
+    fn general(message: impl Into<String>) -> Self {
+        Self { target: None, plugin: None, message: message.into() }
+    }
+    fn on(self, target: &str) -> Self {
+        Self { target: Some(target.to_owned()), ..self }
+    }
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if let Some(target) = &self.target {
+            write!(f, "target \"{target}\": ")?;
+        }
+        if let Some(plugin) = &self.plugin {
+            write!(f, "plugin \"{plugin}\": ")?;
+        }
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Problem {}
 
 /// Something a plugin or a core rule noticed.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -120,6 +175,10 @@ impl Decided {
     pub fn approval(&self) -> Option<&ApprovalStamp> {
         self.approval.as_ref()
     }
+    /// Gives the request back, when it is refused after all.
+    pub fn into_request(self) -> Request {
+        self.request
+    }
     /// Test double for the stages to the right.
     #[cfg(test)]
     pub(crate) fn for_test(request: Request, ruling: Ruling) -> Self {
@@ -128,6 +187,22 @@ impl Decided {
 }
 
 impl Held {
+    /// Lets the preparation of a held request go on: a Parse or a Bind runs nothing, and the
+    /// question is asked when the portal is executed. Any other request stays held.
+    ///
+    /// # Errors
+    /// The request is no preparation; the session must end, for the gateway has a defect.
+    pub fn defer(self) -> Result<Decided, Fault> {
+        match self.request.kind() {
+            Kind::SqlBind | Kind::SqlParse => {
+                Ok(Decided { request: self.request, ruling: self.ruling, approval: None })
+            }
+            Kind::SqlExecute | Kind::SqlQuery => {
+                let message = "portcullis: a held request was about to run unasked";
+                Err(Fault::new(Blame::Bug, "hold_skipped", "XX000", message))
+            }
+        }
+    }
     /// What waits.
     pub fn request(&self) -> &Request {
         &self.request
@@ -160,6 +235,10 @@ impl Denied {
     pub fn fault(&self) -> &Fault {
         &self.fault
     }
+    /// Why, for the caller, once it is recorded.
+    pub fn into_fault(self) -> Fault {
+        self.fault
+    }
     /// Test double for the stages to the right.
     #[cfg(test)]
     pub(crate) fn for_test(request: Request, ruling: Ruling, fault: Fault) -> Self {
@@ -189,6 +268,24 @@ impl Masked {
     pub(crate) fn for_test(frames: Bytes, rows: u64, outcome: Option<Outcome>) -> Self {
         Self { frames, rows, masked_cells: 0, outcome }
     }
+}
+
+/// Refuses a request that no policy was asked about, such as a statement that can't be read.
+pub fn refuse(request: Request, fault: Fault) -> Denied {
+    let finding = Finding {
+        plugin: "core".to_owned(),
+        rule: fault.code.to_owned(),
+        score: 100,
+        message: fault.message.to_string(),
+    };
+    let ruling = Ruling {
+        verdict: Verdict::Deny,
+        risk: 0,
+        findings: vec![finding],
+        policy_digest: String::new(),
+        plugins: Arc::from([]),
+    };
+    Denied { request, ruling, fault }
 }
 
 /// What became of a request.
@@ -247,8 +344,8 @@ pub struct PolicySettings {
     pub file: std::path::PathBuf,
     /// SHA-256 of that file, hex.
     pub digest: String,
-    /// Verdict when nobody objects: allow or deny.
-    pub default_verdict: crate::policy::Verdict,
+    /// Verdict when nobody objects and nobody allows; allow or deny.
+    pub default_verdict: Verdict,
     /// In the order they are asked.
     pub plugins: Vec<PluginSettings>,
     /// Risk at or above which a request is denied.

@@ -64,7 +64,9 @@ impl From<Fault> for Refusal {
     fn from(fault: Fault) -> Self {
         let status = match fault.code {
             "approval_unknown" | "session_unknown" => StatusCode::NOT_FOUND,
-            "approval_answered" | "approval_expired" | "approval_not_recorded"
+            "approval_answered"
+            | "approval_expired"
+            | "approval_not_recorded"
             | "approval_withdrawn" => StatusCode::CONFLICT,
             code if code.starts_with("approver_") => StatusCode::FORBIDDEN,
             _ => match fault.blame {
@@ -165,4 +167,3 @@ impl Body for Content {
         }
     }
 }
-

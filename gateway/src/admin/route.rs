@@ -17,8 +17,8 @@ use super::{Desk, Evidence, Look, ReportFormat};
 use crate::fault::{Blame, Fault};
 use crate::identity::Principal;
 use crate::limits::{
-    ADMIN_RECORD_SECS_MAX, ADMIN_SESSIONS_LISTED, ADMIN_SESSIONS_LISTED_MAX,
-    SNAPSHOT_PIECE_BYTES, SNAPSHOT_PIECES_QUEUED,
+    ADMIN_RECORD_SECS_MAX, ADMIN_SESSIONS_LISTED, ADMIN_SESSIONS_LISTED_MAX, SNAPSHOT_PIECE_BYTES,
+    SNAPSHOT_PIECES_QUEUED,
 };
 use crate::policy::approval::Answer;
 
@@ -260,11 +260,7 @@ fn auditor(desk: &Desk, person: &Principal) -> Result<(), Refusal> {
 }
 
 /// The checked id of a session and the record of the look at it.
-fn look(
-    person: &Principal,
-    what: &'static str,
-    id: &str,
-) -> Result<(String, Look), Refusal> {
+fn look(person: &Principal, what: &'static str, id: &str) -> Result<(String, Look), Refusal> {
     let plain = id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
     if !plain || id.len() > 64 {
         return Err(no_session());

@@ -6,9 +6,7 @@ use super::page::{Item, Section};
 use super::secret;
 use super::text::{is_loopback, issuer_url, name, owned};
 use crate::identity::IssuerSettings;
-use crate::limits::{
-    CLOCK_SKEW_SECS, CLOCK_SKEW_SECS_MAX, TOKEN_AGE_SECS_MAX, TOKEN_AGE_SECS_MIN,
-};
+use crate::limits::{CLOCK_SKEW_SECS, CLOCK_SKEW_SECS_MAX, TOKEN_AGE_SECS_MAX, TOKEN_AGE_SECS_MIN};
 
 /// Signatures accepted. Never `none` and never a shared secret (RFC 8725 sections 3.1, 3.2).
 const ALGORITHMS: [&str; 9] =

@@ -227,7 +227,11 @@ impl<'a> Section<'a> {
     }
 
     /// A whole number within bounds, if it is there.
-    pub(super) fn integer(&mut self, key: &'static str, within: RangeInclusive<u64>) -> Option<u64> {
+    pub(super) fn integer(
+        &mut self,
+        key: &'static str,
+        within: RangeInclusive<u64>,
+    ) -> Option<u64> {
         let expected = format!("a whole number from {} to {}", within.start(), within.end());
         let value = self.value(key)?;
         let Some(integer) = value.get_ref().as_integer() else {

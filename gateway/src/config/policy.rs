@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 
+use super::Mistake;
 use super::page::{Item, Page, Section};
 use super::secret::{read, said};
 use super::text::{name, owned};
-use super::Mistake;
 use crate::limits::{
     APPROVAL_DECIDE_WITHIN_SECS, APPROVAL_DECIDE_WITHIN_SECS_MAX, APPROVAL_DECIDE_WITHIN_SECS_MIN,
     CONFIG_FILE_BYTES_MAX, PLUGIN_CALL_MILLIS, PLUGIN_CALL_MILLIS_MAX, PLUGIN_FILE_BYTES_MAX,
@@ -76,14 +76,16 @@ fn policy(page: &Page, approvers_exist: bool) -> Option<PolicySettings> {
         && hold >= deny
     {
         let at = risk.has("hold_at").unwrap_or(risk.at());
-        let what = format!("`hold_at` is {hold}, so nothing is ever held; expected less than \
-                            `deny_at`, which is {deny}");
+        let what = format!(
+            "`hold_at` is {hold}, so nothing is ever held; expected less than \
+                            `deny_at`, which is {deny}"
+        );
         risk.mistake(at, what);
     }
     let mut approval = top.section("approval");
     let approvers = owned(approval.strings("approvers", "names of groups"));
-    let within = u64::from(APPROVAL_DECIDE_WITHIN_SECS_MIN)
-        ..=u64::from(APPROVAL_DECIDE_WITHIN_SECS_MAX);
+    let within =
+        u64::from(APPROVAL_DECIDE_WITHIN_SECS_MIN)..=u64::from(APPROVAL_DECIDE_WITHIN_SECS_MAX);
     let decide_within = approval.integer("decide_within_secs", within);
     if (hold_at.is_some() || approval.exists()) && approvers.is_empty() && !approvers_exist {
         let at = if approval.exists() { approval.at() } else { risk.at() };

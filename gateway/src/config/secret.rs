@@ -24,7 +24,10 @@ pub(super) fn read(path: &Path, most: u64) -> Result<Zeroizing<Vec<u8>>, String>
 }
 
 /// The same, and nobody but the owner may read it.
-fn read_secret(path: &Path, most: u64) -> Result<Zeroizing<Vec<u8>>, String> {
+///
+/// # Errors
+/// What is wrong with the file, to be put after its name.
+pub(crate) fn read_secret(path: &Path, most: u64) -> Result<Zeroizing<Vec<u8>>, String> {
     let file = File::open(path).map_err(|error| format!("can't be read: {error}"))?;
     // Asked of the open file, so that it can't be swapped in between.
     let metadata = file.metadata().map_err(|error| format!("can't be read: {error}"))?;
@@ -94,8 +97,9 @@ fn password_file(section: &Section<'_>, item: &Item<&str>) -> Option<Secret> {
 
 fn password_env(section: &Section<'_>, item: &Item<&str>) -> Option<Secret> {
     let shown = item.value.escape_debug();
-    let named = item.value.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
-        && !item.value.is_empty();
+    let named =
+        item.value.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
+            && !item.value.is_empty();
     if !named {
         // It may be the password itself, so it isn't quoted.
         let what = "`password_env` is not the name of a variable; expected one such as \
@@ -108,7 +112,9 @@ fn password_env(section: &Section<'_>, item: &Item<&str>) -> Option<Secret> {
         Err(_) => Err("is not set".to_owned()),
     };
     outcome
-        .map_err(|why| section.mistake(item.at, format!("`password_env` names {shown}, which {why}")))
+        .map_err(|why| {
+            section.mistake(item.at, format!("`password_env` names {shown}, which {why}"))
+        })
         .ok()
 }
 

@@ -184,5 +184,8 @@ pub(super) fn known(section: &Section<'_>, key: &str, item: &Item<&str>, names: 
     } else {
         names.iter().map(|name| name.escape_debug().to_string()).collect::<Vec<_>>().join(", ")
     };
-    section.mistake(item.at, format!("`{key}` has \"{shown}\", which is not defined; expected {expected}"));
+    section.mistake(
+        item.at,
+        format!("`{key}` has \"{shown}\", which is not defined; expected {expected}"),
+    );
 }

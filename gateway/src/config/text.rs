@@ -12,9 +12,7 @@ pub(super) const NAME: &str = "a name of a-z, 0-9, `-`, `_` and `.`, starting wi
 pub(super) fn is_name(text: &str) -> bool {
     text.len() <= CONFIG_NAME_BYTES_MAX
         && text.starts_with(|ch: char| ch.is_ascii_lowercase())
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_.".contains(&b))
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_.".contains(&b))
 }
 
 /// Reads `key` as a plain name that no earlier section took.

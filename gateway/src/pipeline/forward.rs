@@ -280,7 +280,7 @@ impl<'a> Forward<'a> {
         let bound = self.bound.get(&name).filter(|bound| bound.id == portal.id);
         let judged = match bound {
             Some(bound) if Arc::ptr_eq(&bound.generation, &generation) => {
-                generation.confirm(request, &bound.ruling)
+                generation.confirm(&self.live.session, request, &bound.ruling)
             }
             _ => generation.judge(&self.live.session, request),
         };

@@ -454,12 +454,7 @@ fn expired(id: &str) -> Fault {
 }
 
 fn mismatch() -> Fault {
-    Fault::new(
-        Blame::Bug,
-        "approval_mismatch",
-        "YA005",
-        "the approval does not cover this request",
-    )
+    Fault::new(Blame::Bug, "approval_mismatch", "YA005", "the approval does not cover this request")
 }
 
 #[cfg(test)]

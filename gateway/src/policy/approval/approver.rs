@@ -37,10 +37,7 @@ pub fn person(principal: &Principal) -> Result<(), Fault> {
 /// The OAuth client counts too: a client that holds the requester's token could hold the
 /// approver's as well. Issuers are not told apart, because one person often has an account at
 /// each.
-pub(super) fn not_the_requester(
-    approver: &Principal,
-    requester: &Principal,
-) -> Result<(), Fault> {
+pub(super) fn not_the_requester(approver: &Principal, requester: &Principal) -> Result<(), Fault> {
     let requester = requester.claims();
     let chain = requester.actors.iter().map(|actor| actor.subject.as_str());
     let theirs: Vec<&str> = names(requester).chain(chain).collect();

@@ -1,0 +1,211 @@
+//! One live instance of a plugin, and every way in which it can fail.
+
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use wasmtime::component::{Instance, InstancePre};
+use wasmtime::{ResourceLimiter, Store, Trap};
+
+use super::imports;
+use crate::fault::{Blame, Fault};
+use crate::limits::{
+    PLUGIN_ANSWER_BYTES_MAX, PLUGIN_LOG_LINES_MAX, PLUGIN_MODULES_MAX, PLUGIN_TABLES_MAX,
+};
+use crate::policy::text;
+
+/// What the host knows of an instance while it runs.
+pub(in crate::policy) struct Context {
+    plugin: Arc<str>,
+    budget: Budget,
+    lines: u32,
+    now_ms: u64,
+}
+
+/// One budget over every memory and table of an instance.
+struct Budget {
+    bytes_max: usize,
+    bytes: usize,
+}
+
+impl Budget {
+    fn grow(&mut self, current: usize, desired: usize) -> wasmtime::Result<bool> {
+        let bytes = self.bytes.saturating_sub(current).saturating_add(desired);
+        if bytes > self.bytes_max {
+            // An error and not `false`: a plugin that meets its bound stops here, whatever it
+            // would do with a refusal.
+            return Err(OverBudget { bytes_max: self.bytes_max }.into());
+        }
+        self.bytes = bytes;
+        Ok(true)
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("it asked for more memory than its {bytes_max} bytes")]
+struct OverBudget {
+    bytes_max: usize,
+}
+
+impl ResourceLimiter for Budget {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        self.grow(current, desired)
+    }
+
+    fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let bytes = |elements: usize| elements.saturating_mul(size_of::<usize>());
+        self.grow(bytes(current), bytes(desired))
+    }
+
+    fn instances(&self) -> usize {
+        PLUGIN_MODULES_MAX as usize + 1
+    }
+
+    fn tables(&self) -> usize {
+        PLUGIN_TABLES_MAX as usize
+    }
+
+    fn memories(&self) -> usize {
+        1
+    }
+}
+
+impl imports::types::Host for Context {}
+
+impl imports::log::Host for Context {
+    fn write(&mut self, level: imports::log::Level, message: String) -> wasmtime::Result<()> {
+        use imports::log::Level;
+        if self.lines >= PLUGIN_LOG_LINES_MAX {
+            return Ok(());
+        }
+        self.lines += 1;
+        let (plugin, line) = (&*self.plugin, text::sentence(&message));
+        match level {
+            Level::Debug => tracing::debug!(plugin, "{line}"),
+            Level::Info => tracing::info!(plugin, "{line}"),
+            Level::Warn => tracing::warn!(plugin, "{line}"),
+            Level::Error => tracing::error!(plugin, "{line}"),
+        }
+        Ok(())
+    }
+}
+
+impl imports::clock::Host for Context {
+    fn now_ms(&mut self) -> wasmtime::Result<u64> {
+        Ok(self.now_ms)
+    }
+}
+
+/// A plugin failed: it trapped, ran out of time or memory, or answered nonsense.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(in crate::policy) struct Failure {
+    /// The plugin's configured name.
+    pub(in crate::policy) plugin: String,
+    /// What happened, in words for the operator.
+    pub(in crate::policy) what: String,
+}
+
+impl Failure {
+    /// The plugin answered something that the interface forbids.
+    pub(in crate::policy) fn answer(plugin: &str, what: impl Into<String>) -> Self {
+        Self { plugin: plugin.to_owned(), what: what.into() }
+    }
+
+    /// What the caller is told; `consequence` says what was refused for it.
+    pub(in crate::policy) fn fault(&self, consequence: &str) -> Fault {
+        Fault::new(
+            Blame::Plugin,
+            "plugin_failed",
+            "YA010",
+            format!("policy plugin \"{}\" failed, so {consequence}", self.plugin),
+        )
+        .detail(self.what.clone())
+        .hint(
+            "This is not about your statement. The connection stays usable. \
+             Tell the operator of this gateway; trying again soon is unlikely to help.",
+        )
+    }
+}
+
+/// What an instance may use.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::policy) struct Allowance {
+    /// Memories and tables together, bytes.
+    pub(in crate::policy) memory_bytes_max: usize,
+    /// One call, milliseconds.
+    pub(in crate::policy) call_millis_max: u64,
+}
+
+/// A live instance. After a failure it must be dropped: its memory can't be trusted any more.
+pub(in crate::policy) struct Guest {
+    store: Store<Context>,
+    instance: Instance,
+    plugin: Arc<str>,
+    call_millis_max: u64,
+}
+
+impl Guest {
+    /// Makes an instance.
+    pub(in crate::policy) fn start(
+        plugin: &Arc<str>,
+        pre: &InstancePre<Context>,
+        allowance: Allowance,
+    ) -> Result<Self, Failure> {
+        let budget = Budget { bytes_max: allowance.memory_bytes_max, bytes: 0 };
+        let context = Context { plugin: plugin.clone(), budget, lines: 0, now_ms: 0 };
+        let mut store = Store::new(pre.engine(), context);
+        store.limiter(|context| &mut context.budget);
+        store.set_hostcall_fuel(PLUGIN_ANSWER_BYTES_MAX);
+        // Instantiation may run code of the component too.
+        store.set_epoch_deadline(ticks(allowance.call_millis_max));
+        let instance = pre.instantiate(&mut store).map_err(|error| Failure {
+            plugin: plugin.to_string(),
+            what: format!("start: {}", explain(&error, allowance.call_millis_max)),
+        })?;
+        let call_millis_max = allowance.call_millis_max;
+        Ok(Self { store, instance, plugin: plugin.clone(), call_millis_max })
+    }
+
+    /// Runs one call under its deadline. `call` names it in errors.
+    pub(in crate::policy) fn run<R>(
+        &mut self,
+        call: &str,
+        body: impl FnOnce(&mut Store<Context>, &Instance) -> wasmtime::Result<R>,
+    ) -> Result<R, Failure> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        self.store.data_mut().now_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+        self.store.set_hostcall_fuel(PLUGIN_ANSWER_BYTES_MAX);
+        self.store.set_epoch_deadline(ticks(self.call_millis_max));
+        body(&mut self.store, &self.instance).map_err(|error| Failure {
+            plugin: self.plugin.to_string(),
+            what: format!("{call}: {}", explain(&error, self.call_millis_max)),
+        })
+    }
+}
+
+/// One tick more than asked: the current one is already partly over.
+fn ticks(millis: u64) -> u64 {
+    (millis / crate::limits::PLUGIN_TICK_MILLIS).saturating_add(1)
+}
+
+fn explain(error: &wasmtime::Error, call_millis_max: u64) -> String {
+    if let Some(over) = error.downcast_ref::<OverBudget>() {
+        return over.to_string();
+    }
+    match error.downcast_ref::<Trap>() {
+        Some(Trap::Interrupt) => format!("it ran longer than its {call_millis_max} ms"),
+        Some(Trap::StackOverflow) => "it used up its stack".to_owned(),
+        Some(Trap::UnreachableCodeReached) => "it stopped itself (panic or abort)".to_owned(),
+        Some(trap) => format!("it trapped: {trap}"),
+        None => text::sentence(&format!("{error:#}")),
+    }
+}

@@ -1,0 +1,221 @@
+//! Masking a result: every masker plans it once, the host masks, and only the cells of
+//! `inspect` columns are shown to a plugin.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use aws_lc_rs::hmac;
+
+use super::Masked;
+use super::decision::session_info;
+use super::generation::Generation;
+use super::host::{Failure, wit};
+use super::mask::{self, Shape};
+use super::plugin::Live;
+use super::scan::{self, Edits};
+use super::text;
+use crate::fault::{Blame, Fault};
+use crate::limits::{MASK_TEXT_BYTES_MAX, RESULT_COLUMNS_MAX};
+use crate::protocol::postgres::rows::{self, Cell};
+use crate::protocol::{Column, Rows};
+use crate::session::Session;
+
+/// What becomes of the rows of one result. Lives as long as the result.
+#[derive(Debug)]
+pub struct ResultPlan {
+    columns: Vec<Planned>,
+    scanners: Vec<Scanner>,
+    masked: Vec<MaskedColumn>,
+    key: Arc<hmac::Key>,
+}
+
+/// A column that is hidden, and by which rule.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct MaskedColumn {
+    /// Position in the result, from 0.
+    pub position: usize,
+    /// The name the client sees.
+    pub name: String,
+    /// The plugin that asked for it, or `core`.
+    pub plugin: String,
+    /// The rule.
+    pub rule: String,
+}
+
+#[derive(Debug)]
+struct Planned {
+    shape: Shape,
+    mask: Option<wit::Mask>,
+}
+
+/// A plugin that looks at cells, kept alive for the length of the result.
+#[derive(Debug)]
+struct Scanner {
+    live: Live,
+    inspects: Vec<bool>,
+}
+
+impl Generation {
+    /// Has every masker plan a result; the strictest plan of each column counts.
+    ///
+    /// # Errors
+    /// A plugin failed or the result has too many columns: the result must be withheld.
+    pub fn plan(&self, session: &Session, columns: &[Column]) -> Result<ResultPlan, Fault> {
+        let mut plan = ResultPlan {
+            columns: columns
+                .iter()
+                .map(|column| Planned { shape: Shape::of(column), mask: None })
+                .collect(),
+            scanners: Vec::new(),
+            masked: Vec::new(),
+            key: self.mask_key().clone(),
+        };
+        if columns.is_empty() || !self.masks() {
+            return Ok(plan);
+        }
+        if columns.len() > RESULT_COLUMNS_MAX {
+            let message = format!("a result may have at most {RESULT_COLUMNS_MAX} columns");
+            return Err(Fault::new(Blame::Upstream, "reply_malformed", "08P01", message));
+        }
+        let who = session_info(session);
+        let shown: Vec<wit::Column> = columns.iter().map(shown).collect();
+        for plugin in self.plugins().iter().filter(|plugin| plugin.masks()) {
+            let mut live = plugin.start().map_err(withheld)?;
+            let answers = live.plan(&who, &shown).map_err(withheld)?;
+            let mut inspects = vec![false; columns.len()];
+            for (position, answer) in answers.into_iter().enumerate() {
+                let wants = plan.take(position, columns, &live, answer).map_err(withheld)?;
+                if let Some(slot) = inspects.get_mut(position) {
+                    *slot = wants;
+                }
+            }
+            if inspects.contains(&true) {
+                plan.scanners.push(Scanner { live, inspects });
+            }
+        }
+        plan.drop_blind_scanners();
+        Ok(plan)
+    }
+}
+
+fn shown(column: &Column) -> wit::Column {
+    wit::Column {
+        name: column.name.clone(),
+        type_name: column.type_name.clone(),
+        origins: column.origins.clone(),
+        exact: column.exact,
+    }
+}
+
+fn withheld(failure: Failure) -> Fault {
+    failure.fault("the result is withheld")
+}
+
+impl ResultPlan {
+    /// Nothing is hidden: frames pass untouched and unread.
+    pub fn is_pass(&self) -> bool {
+        self.masked.is_empty() && self.scanners.is_empty()
+    }
+
+    /// The hidden columns and the rules that hide them.
+    pub fn masked_columns(&self) -> &[MaskedColumn] {
+        &self.masked
+    }
+
+    /// The plugins that look at cells of this result.
+    pub fn inspectors(&self) -> impl Iterator<Item = &str> {
+        self.scanners.iter().map(|scanner| scanner.live.name())
+    }
+
+    /// Adds one plugin's plan of one column; returns whether it wants to see the cells.
+    fn take(
+        &mut self,
+        position: usize,
+        columns: &[Column],
+        live: &Live,
+        answer: wit::ColumnPlan,
+    ) -> Result<bool, Failure> {
+        let (Some(column), Some(planned)) =
+            (columns.get(position), self.columns.get_mut(position))
+        else {
+            return Err(live.nonsense("plan: a column that does not exist"));
+        };
+        let by = match answer {
+            wit::ColumnPlan::Pass => return Ok(false),
+            wit::ColumnPlan::Inspect if planned.shape != Shape::Opaque => return Ok(true),
+            // It should be looked at and can't be.
+            wit::ColumnPlan::Inspect => wit::MaskBy {
+                mask: wit::Mask::NullOut,
+                rule: "core.binary_not_inspected".to_owned(),
+            },
+            wit::ColumnPlan::Mask(by) => by,
+        };
+        if let wit::Mask::Fixed(fixed) = &by.mask
+            && (fixed.len() > MASK_TEXT_BYTES_MAX || fixed.contains('\0'))
+        {
+            return Err(live.nonsense("plan: a fixed text that is too long or holds a NUL"));
+        }
+        let asked = if column.exact { by.mask } else { mask::derived(by.mask) };
+        planned.mask = Some(match planned.mask.take() {
+            Some(before) => mask::strictest(before, asked),
+            None => asked,
+        });
+        self.masked.push(MaskedColumn {
+            position,
+            name: column.name.clone(),
+            plugin: live.name().to_owned(),
+            rule: text::rule(&by.rule),
+        });
+        Ok(false)
+    }
+
+    /// A masked column is never shown to a plugin, whichever of them spoke first.
+    fn drop_blind_scanners(&mut self) {
+        for scanner in &mut self.scanners {
+            for (wants, planned) in scanner.inspects.iter_mut().zip(&self.columns) {
+                *wants = *wants && planned.mask.is_none();
+            }
+        }
+        self.scanners.retain(|scanner| scanner.inspects.contains(&true));
+    }
+
+    /// Masks rows.
+    ///
+    /// # Errors
+    /// The frames are malformed, a plugin failed, or a plugin stopped the result. The rows are
+    /// withheld then, and so must be the rest of the result.
+    pub fn mask(&mut self, rows: &Rows) -> Result<Masked, Fault> {
+        if self.is_pass() {
+            let frames = rows.frames().clone();
+            return Ok(Masked { frames, rows: rows.count(), masked_cells: 0, outcome: None });
+        }
+        let mut edits = Edits::new();
+        for scanner in &mut self.scanners {
+            let shape = |column: usize| {
+                let wanted = scanner.inspects.get(column).copied().unwrap_or(false);
+                self.columns.get(column).filter(|_| wanted).map(|planned| planned.shape)
+            };
+            let width = self.columns.len();
+            scan::rows(&mut scanner.live, rows.frames(), width, shape, &mut edits)?;
+        }
+        self.write(rows, edits)
+    }
+
+    fn write(&self, rows: &Rows, mut edits: HashMap<(usize, usize), Cell>) -> Result<Masked, Fault> {
+        let (mut masked_cells, mut count) = (0, 0);
+        let frames = rows::rewrite(rows.frames(), self.columns.len(), |row, column, value| {
+            count = count.max(row as u64 + 1);
+            // NULL says nothing but that there is no value, and stays what it is.
+            let (Some(value), Some(planned)) = (value, self.columns.get(column)) else {
+                return Cell::Keep;
+            };
+            let cell = match &planned.mask {
+                Some(mask) => mask::apply(mask, planned.shape, value, &self.key),
+                None => edits.remove(&(row, column)).unwrap_or(Cell::Keep),
+            };
+            masked_cells += u64::from(cell != Cell::Keep);
+            cell
+        })?;
+        Ok(Masked { frames: frames.freeze(), rows: count, masked_cells, outcome: None })
+    }
+}

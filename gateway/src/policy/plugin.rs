@@ -1,0 +1,361 @@
+//! Loading a plugin: file, pin, imports, interfaces, settings; and asking a live one.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use wasmtime::component::types::ComponentItem;
+use wasmtime::component::{Component, InstancePre};
+
+use super::host::{Allowance, Context, Engine, Failure, Guest, exports, wit};
+use super::{Finding, PluginSettings, PluginStamp, Problem, digest, text};
+use crate::limits::{
+    PLUGIN_APPROVERS_MAX, PLUGIN_CALL_MILLIS_MAX, PLUGIN_FILE_BYTES_MAX, PLUGIN_FINDINGS_MAX,
+    PLUGIN_LOAD_BUDGET_CALLS, PLUGIN_MEMORY_BYTES_MAX, PLUGIN_PROBLEMS_MAX,
+};
+
+const PACKAGE: &str = "portcullis:policy/";
+/// Every version whose first two numbers are these means the same.
+const VERSION: &str = "0.1.";
+const GRANTS: [&str; 2] = ["clock", "log"];
+
+/// A plugin ready to be asked.
+pub(super) struct Plugin {
+    name: Arc<str>,
+    pub(super) stamp: PluginStamp,
+    pre: InstancePre<Context>,
+    lifecycle: exports::lifecycle::GuestIndices,
+    mask: Option<exports::mask::GuestIndices>,
+    risk: Option<exports::risk::GuestIndices>,
+    guard: Option<exports::guard::GuestIndices>,
+    settings_json: String,
+    allowance: Allowance,
+}
+
+impl Plugin {
+    /// Loads and configures a plugin once, with a scratch instance.
+    pub(super) fn load(engine: &Engine, settings: &PluginSettings) -> Result<Self, Vec<Problem>> {
+        let fail = |message: String| vec![Problem::of(&settings.name, message)];
+        bounds(settings).map_err(fail)?;
+        let bytes = read(&settings.file).map_err(fail)?;
+        let sha256 = digest::sha256(&bytes);
+        pin(settings, &sha256).map_err(fail)?;
+        let component = engine.compile(&bytes, &sha256).map_err(|error| {
+            fail(format!("{} {error}", settings.file.display()))
+        })?;
+        let found = interfaces(engine, &component, &settings.grants).map_err(fail)?;
+        let plugin = link(engine, &component, settings, sha256, &found)
+            .map_err(|error| fail(format!("does not fit this gateway: {error:#}")))?;
+        plugin.try_settings(settings)?;
+        Ok(plugin)
+    }
+
+    pub(super) fn masks(&self) -> bool {
+        self.mask.is_some()
+    }
+    pub(super) fn scores(&self) -> bool {
+        self.risk.is_some()
+    }
+    pub(super) fn guards(&self) -> bool {
+        self.guard.is_some()
+    }
+
+    /// A fresh, configured instance.
+    pub(super) fn start(self: &Arc<Self>) -> Result<Live, Failure> {
+        let mut guest = Guest::start(&self.name, &self.pre, self.allowance)?;
+        match self.configure(&mut guest)? {
+            Ok(_) => Ok(Live { plugin: self.clone(), guest }),
+            Err(_) => Err(Failure::answer(&self.name, "configure: settings it took before fail")),
+        }
+    }
+
+    fn configure(
+        &self,
+        guest: &mut Guest,
+    ) -> Result<Result<wit::Manifest, Vec<wit::Problem>>, Failure> {
+        guest.run("configure", |store, instance| {
+            self.lifecycle.load(&mut *store, instance)?.call_configure(store, &self.settings_json)
+        })
+    }
+
+    fn try_settings(&self, settings: &PluginSettings) -> Result<(), Vec<Problem>> {
+        let millis = self.allowance.call_millis_max.saturating_mul(PLUGIN_LOAD_BUDGET_CALLS);
+        let allowance = Allowance { call_millis_max: millis, ..self.allowance };
+        let answer = Guest::start(&self.name, &self.pre, allowance)
+            .and_then(|mut guest| self.configure(&mut guest))
+            .map_err(|failure| vec![Problem::of(&settings.name, failure.what)])?;
+        let Err(problems) = answer else { return Ok(()) };
+        if problems.is_empty() {
+            let message = "refuses its settings without saying why";
+            return Err(vec![Problem::of(&settings.name, message)]);
+        }
+        let words = |problem: &wit::Problem| {
+            let place = match text::sentence(&problem.path) {
+                whole if whole.is_empty() => "settings".to_owned(),
+                path => format!("settings.{path}"),
+            };
+            Problem::of(&settings.name, format!("{place}: {}", text::sentence(&problem.message)))
+        };
+        Err(problems.iter().take(PLUGIN_PROBLEMS_MAX).map(words).collect())
+    }
+}
+
+fn bounds(settings: &PluginSettings) -> Result<(), String> {
+    if let Some(unknown) = settings.grants.iter().find(|grant| !GRANTS.contains(&grant.as_str())) {
+        return Err(format!("unknown grant \"{unknown}\"; there are `clock` and `log`"));
+    }
+    if settings.memory_bytes_max > PLUGIN_MEMORY_BYTES_MAX {
+        let most = PLUGIN_MEMORY_BYTES_MAX / (1024 * 1024);
+        return Err(format!("may have at most {most} MiB of memory"));
+    }
+    if !(1..=PLUGIN_CALL_MILLIS_MAX).contains(&settings.call_millis_max) {
+        return Err(format!("a call may take 1 to {PLUGIN_CALL_MILLIS_MAX} ms"));
+    }
+    Ok(())
+}
+
+/// Reads a component file, up to [`PLUGIN_FILE_BYTES_MAX`].
+pub(super) fn read(file: &Path) -> Result<Vec<u8>, String> {
+    use std::io::Read as _;
+    let fail = |error: std::io::Error| format!("can't read {}: {error}", file.display());
+    let open = std::fs::File::open(file).map_err(fail)?;
+    let mut bytes = Vec::new();
+    open.take(PLUGIN_FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(fail)?;
+    if bytes.len() as u64 > PLUGIN_FILE_BYTES_MAX {
+        return Err(format!("{} is larger than {PLUGIN_FILE_BYTES_MAX} bytes", file.display()));
+    }
+    Ok(bytes)
+}
+
+fn pin(settings: &PluginSettings, sha256: &str) -> Result<(), String> {
+    match &settings.sha256 {
+        Some(pinned) if !pinned.eq_ignore_ascii_case(sha256) => Err(format!(
+            "{} is not the pinned file: its SHA-256 is {sha256}, the policy pins {pinned}",
+            settings.file.display()
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// The known interfaces a component exports.
+#[derive(Debug, Default)]
+struct Found {
+    lifecycle: bool,
+    mask: bool,
+    risk: bool,
+    guard: bool,
+}
+
+/// Compares what a component imports with what it was granted, and finds what it exports, before
+/// anything of it is linked or run.
+fn interfaces(
+    engine: &Engine,
+    component: &Component,
+    grants: &[String],
+) -> Result<Found, String> {
+    let shape = component.component_type();
+    for (name, item) in shape.imports(engine.wasm()) {
+        import(name, &item.ty, grants)?;
+    }
+    let mut found = Found::default();
+    for (name, _) in shape.exports(engine.wasm()) {
+        let Some(rest) = name.strip_prefix(PACKAGE) else { continue };
+        let (interface, version) = rest.split_once('@').unwrap_or((rest, ""));
+        if !version.starts_with(VERSION) {
+            return Err(wrong_version(name));
+        }
+        match interface {
+            "lifecycle" => found.lifecycle = true,
+            "mask" => found.mask = true,
+            "risk" => found.risk = true,
+            "guard" => found.guard = true,
+            _ => return Err(format!("exports `{name}`, which this gateway does not know")),
+        }
+    }
+    if !(found.lifecycle && (found.mask || found.risk || found.guard)) {
+        return Err(format!(
+            "is no policy plugin: it must export `{PACKAGE}lifecycle@{VERSION}0` and one of \
+             `mask`, `risk`, `guard` of that package"
+        ));
+    }
+    Ok(found)
+}
+
+fn import(name: &str, item: &ComponentItem, grants: &[String]) -> Result<(), String> {
+    if name.starts_with("wasi:") {
+        return Err(format!(
+            "imports `{name}`: WASI is never given to a plugin; build it for \
+             wasm32-unknown-unknown (`portcullis plugin build`)"
+        ));
+    }
+    let refused = || {
+        format!("imports `{name}`, which no plugin may have; allowed are `types`, `log`, `clock`")
+    };
+    let rest = name.strip_prefix(PACKAGE).ok_or_else(refused)?;
+    let (interface, version) = rest.split_once('@').unwrap_or((rest, ""));
+    if !version.starts_with(VERSION) {
+        return Err(wrong_version(name));
+    }
+    match interface {
+        "types" if matches!(item, ComponentItem::ComponentInstance(_)) => Ok(()),
+        grant if GRANTS.contains(&grant) => {
+            if grants.iter().any(|given| given == grant) {
+                return Ok(());
+            }
+            Err(format!(
+                "imports `{name}`, which it was not granted; add \"{grant}\" to its `grants` if \
+                 it should have it"
+            ))
+        }
+        _ => Err(refused()),
+    }
+}
+
+fn wrong_version(name: &str) -> String {
+    format!("was built for `{name}`; this gateway speaks portcullis:policy {VERSION}x")
+}
+
+fn link(
+    engine: &Engine,
+    component: &Component,
+    settings: &PluginSettings,
+    sha256: String,
+    found: &Found,
+) -> wasmtime::Result<Plugin> {
+    let pre = engine.linker(&settings.grants)?.instantiate_pre(component)?;
+    Ok(Plugin {
+        name: settings.name.as_str().into(),
+        stamp: PluginStamp {
+            name: settings.name.clone(),
+            digest: sha256,
+            settings_digest: digest::sha256(settings.settings_json.as_bytes()),
+        },
+        lifecycle: exports::lifecycle::GuestIndices::new(&pre)?,
+        mask: found.mask.then(|| exports::mask::GuestIndices::new(&pre)).transpose()?,
+        risk: found.risk.then(|| exports::risk::GuestIndices::new(&pre)).transpose()?,
+        guard: found.guard.then(|| exports::guard::GuestIndices::new(&pre)).transpose()?,
+        pre,
+        settings_json: settings.settings_json.clone(),
+        allowance: Allowance {
+            memory_bytes_max: settings.memory_bytes_max,
+            call_millis_max: settings.call_millis_max,
+        },
+    })
+}
+
+/// A configured instance that can be asked. Every answer is checked here: past this point nothing
+/// a plugin says is longer, higher or stranger than the interface allows.
+pub(super) struct Live {
+    plugin: Arc<Plugin>,
+    guest: Guest,
+}
+
+impl std::fmt::Debug for Live {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Live").field(&self.plugin.name).finish()
+    }
+}
+
+impl Live {
+    /// The plugin's configured name.
+    pub(super) fn name(&self) -> &str {
+        &self.plugin.name
+    }
+
+    /// Scores an operation; the score is at most 100.
+    pub(super) fn score(
+        &mut self,
+        session: &wit::SessionInfo,
+        operation: &wit::Operation,
+    ) -> Result<(u8, Vec<Finding>), Failure> {
+        let indices = self.plugin.risk.as_ref().ok_or_else(|| self.lacks("risk"))?;
+        let answer = self.guest.run("score", |store, instance| {
+            indices.load(&mut *store, instance)?.call_score(store, session, operation)
+        })?;
+        if answer.score > 100 {
+            return Err(self.nonsense("score: a score above 100"));
+        }
+        Ok((answer.score, self.findings(answer.findings)?))
+    }
+
+    /// Decides about an operation.
+    pub(super) fn check(
+        &mut self,
+        session: &wit::SessionInfo,
+        operation: &wit::Operation,
+    ) -> Result<(wit::Decision, Vec<Finding>), Failure> {
+        let indices = self.plugin.guard.as_ref().ok_or_else(|| self.lacks("guard"))?;
+        let answer = self.guest.run("check", |store, instance| {
+            indices.load(&mut *store, instance)?.call_check(store, session, operation)
+        })?;
+        let findings = self.findings(answer.findings)?;
+        let decision = match answer.decision {
+            wit::Decision::Deny(refusal) => wit::Decision::Deny(clean(&refusal)),
+            wit::Decision::Hold(ask) => {
+                if ask.approvers.len() > PLUGIN_APPROVERS_MAX {
+                    return Err(self.nonsense("check: too many approver groups"));
+                }
+                wit::Decision::Hold(wit::ApprovalAsk {
+                    rule: text::rule(&ask.rule),
+                    reason: text::sentence(&ask.reason),
+                    ..ask
+                })
+            }
+            other => other,
+        };
+        Ok((decision, findings))
+    }
+
+    /// Plans a result; exactly one plan a column.
+    pub(super) fn plan(
+        &mut self,
+        session: &wit::SessionInfo,
+        columns: &[wit::Column],
+    ) -> Result<Vec<wit::ColumnPlan>, Failure> {
+        let indices = self.plugin.mask.as_ref().ok_or_else(|| self.lacks("mask"))?;
+        let plans = self.guest.run("plan", |store, instance| {
+            indices.load(&mut *store, instance)?.call_plan(store, session, columns)
+        })?;
+        if plans.len() != columns.len() {
+            let (got, want) = (plans.len(), columns.len());
+            return Err(self.nonsense(format!("plan: {got} plans for {want} columns")));
+        }
+        Ok(plans)
+    }
+
+    /// Shows a batch; the answer's edits are not checked yet.
+    pub(super) fn scan(&mut self, ends: &[u32], data: &[u8]) -> Result<wit::Scanned, Failure> {
+        let indices = self.plugin.mask.as_ref().ok_or_else(|| self.lacks("mask"))?;
+        let answer = self.guest.run("scan", |store, instance| {
+            indices.load(&mut *store, instance)?.call_scan(store, ends, data)
+        })?;
+        match answer {
+            wit::Scanned::Stop(refusal) => Ok(wit::Scanned::Stop(clean(&refusal))),
+            other => Ok(other),
+        }
+    }
+
+    pub(super) fn nonsense(&self, what: impl Into<String>) -> Failure {
+        Failure::answer(&self.plugin.name, what)
+    }
+
+    fn lacks(&self, interface: &str) -> Failure {
+        self.nonsense(format!("{interface}: it does not export this interface"))
+    }
+
+    fn findings(&self, findings: Vec<wit::Finding>) -> Result<Vec<Finding>, Failure> {
+        if findings.iter().any(|finding| finding.score > 100) {
+            return Err(self.nonsense("a finding with a score above 100"));
+        }
+        let own = |finding: &wit::Finding| Finding {
+            plugin: self.plugin.name.to_string(),
+            rule: text::rule(&finding.rule),
+            score: finding.score,
+            message: text::sentence(&finding.message),
+        };
+        Ok(findings.iter().take(PLUGIN_FINDINGS_MAX).map(own).collect())
+    }
+}
+
+fn clean(refusal: &wit::Refusal) -> wit::Refusal {
+    wit::Refusal { rule: text::rule(&refusal.rule), reason: text::sentence(&refusal.reason) }
+}
