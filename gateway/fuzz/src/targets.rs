@@ -4,5 +4,7 @@ pub(crate) mod backend;
 pub(crate) mod frames;
 pub(crate) mod frontend;
 pub(crate) mod jwks;
+pub(crate) mod rows;
 pub(crate) mod startup;
+pub(crate) mod statement;
 pub(crate) mod token;

@@ -60,8 +60,18 @@ fn jwks() {
 }
 
 #[test]
+fn rows() {
+    smoke("rows");
+}
+
+#[test]
 fn startup() {
     smoke("startup");
+}
+
+#[test]
+fn statement() {
+    smoke("statement");
 }
 
 #[test]

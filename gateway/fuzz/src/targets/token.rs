@@ -57,3 +57,11 @@ fn run(data: &[u8]) {
     let shown = format!("{fault} {:?} {:?}", fault.detail, fault.hint);
     assert!(signature.len() < 16 || !shown.contains(signature), "the refusal shows the token");
 }
+
+#[test]
+fn the_first_seed_is_stopped_by_its_signature_alone() {
+    let text = std::str::from_utf8(TARGET.seeds[0]).expect("the seeds are text");
+    let none = KeySet::parse(br#"{"keys":[]}"#, &[Algorithm::Rs256]).expect("an empty set is one");
+    let fault = token::judge(text, rules(), &none, NOW).expect_err("no key is known");
+    assert_eq!(fault.code, "key_unknown");
+}
