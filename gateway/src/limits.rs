@@ -209,22 +209,6 @@ pub const ADMIN_REPLY_SECS_MAX: u64 = 60;
 // identity
 
 // demo
-/// Longest request body that the development issuer reads.
-pub const ISSUER_FORM_BYTES_MAX: usize = 64 * 1024;
-/// Most connections to the development issuer at once.
-pub const ISSUER_CONNECTIONS_MAX: usize = 64;
-/// How long a client of the development issuer may take to send a request head.
-pub const ISSUER_HEAD_MILLIS_MAX: u64 = 5_000;
-/// Most tokens the development issuer remembers for introspection; the oldest goes first.
-pub const ISSUER_TOKENS_COUNT_MAX: usize = 10_000;
-/// Most device sign-ins waiting at the development issuer.
-pub const ISSUER_DEVICES_COUNT_MAX: usize = 100;
-/// How long a device sign-in at the development issuer can be approved (Okta: 600 s).
-pub const ISSUER_DEVICE_SECS: u64 = 600;
-/// How often a device may ask whether it was approved (RFC 8628 section 3.2).
-pub const ISSUER_DEVICE_INTERVAL_SECS: u64 = 5;
-/// Longest life of a token that the development issuer mints (Okta: 24 h).
-pub const ISSUER_TOKEN_SECS_MAX: u64 = 24 * 3_600;
 
 // Policy: what a plugin may use, and what the host takes from it.
 

@@ -1,6 +1,5 @@
 //! The PostgreSQL protocol, version 3.0 to 3.2: codec and facts, no I/O.
 
-<<<<<<< HEAD
 pub mod backend;
 pub mod frame;
 pub mod frontend;
@@ -8,7 +7,4 @@ pub mod lineage;
 pub mod names;
 pub mod rows;
 pub mod startup;
-=======
-pub mod rows;
->>>>>>> config
 pub mod statement;
