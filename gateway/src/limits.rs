@@ -349,3 +349,7 @@ pub const REPORT_COLUMNS_MAX: usize = 32;
 pub const REPORT_CELL_CHARS_MAX: usize = 60;
 /// Entries that a report shows of one session.
 pub const REPORT_ENTRIES_MAX: usize = 100_000;
+/// Longest call an operator may configure.
+pub const PLUGIN_CALL_MILLIS_MAX: u64 = 10_000;
+/// Largest component file.
+pub const PLUGIN_FILE_BYTES_MAX: u64 = 32 * 1024 * 1024;
