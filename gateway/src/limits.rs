@@ -24,7 +24,10 @@ pub const STATEMENTS_PER_MESSAGE_MAX: usize = 10_000;
 pub const STATEMENT_LEVELS_MAX: usize = 256;
 /// Most nodes in one statement's parse tree, for memory: an IN list or VALUES of a
 /// [`CLIENT_MESSAGE_BYTES_MAX`] text stays below it.
-pub const STATEMENT_NODES_MAX: usize = 4_000_000;
+pub const STATEMENT_NODES_MAX: usize = 2_000_000;
+/// Longest text that is parsed without waiting for other long ones. A tree takes up to two
+/// thousand times its text, so long ones are parsed one at a time.
+pub const STATEMENT_LONG_BYTES: usize = 64 * 1024;
 /// How many places of a word are tried to find where a syntax error lies; each costs a parse.
 pub const SYNTAX_ERROR_PLACES_MAX: usize = 8;
 /// Longest text that the second parser is asked to read.
@@ -35,8 +38,9 @@ pub const SECOND_OPINION_TOKENS_MAX: usize = 4_096;
 /// Deepest brackets of a text that the second parser is asked to read. It tries several readings
 /// of one bracket, so its time doubles with each level.
 pub const SECOND_OPINION_BRACKETS_MAX: usize = 12;
-/// Most levels of the second parser's tree that are read.
-pub const SECOND_OPINION_LEVELS_MAX: usize = 400;
+/// Most levels of the second parser's tree whose relations are compared; of deeper ones only
+/// count and kind are. A level takes up to 20 KiB of stack without optimisation.
+pub const SECOND_OPINION_LEVELS_MAX: usize = 48;
 /// How deep the second parser may recurse.
 pub const SECOND_OPINION_RECURSION_MAX: usize = 50;
 /// Facts of texts seen before, all sessions together.

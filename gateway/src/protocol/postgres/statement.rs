@@ -13,6 +13,8 @@ mod tree;
 mod utility;
 mod walk;
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use crate::fault::{Blame, Fault};
 use crate::limits;
 use crate::protocol::{Facts, Statement};
@@ -40,6 +42,7 @@ pub enum Parsers {
 /// [`Parsers::Strict`], `parsers_disagree` (42601).
 pub fn facts(text: &str, parsers: Parsers) -> Result<Facts, Fault> {
     check_text(text)?;
+    let _turn = long_turn(text);
     let stmts = syntax::parse(text)?;
     if stmts.len() > limits::STATEMENTS_PER_MESSAGE_MAX {
         return Err(too_complex("more statements than one message may hold"));
@@ -58,7 +61,6 @@ pub fn facts(text: &str, parsers: Parsers) -> Result<Facts, Fault> {
             }
             Err(refusal) => return Err(not_understood(&refusal)),
         };
-        // The tree is ours now, so a long list of statements never holds two copies of each.
         let (start, end) = range(text, raw, stmts.get(index.saturating_add(1)));
         let (statement, outline) = walk::statement(&tree, start, end);
         statements.push(statement);
@@ -74,6 +76,13 @@ pub fn facts(text: &str, parsers: Parsers) -> Result<Facts, Fault> {
 /// The text of one statement, as the parser cut it.
 pub fn text_of<'a>(text: &'a str, statement: &Statement) -> &'a str {
     text.get(statement.start..statement.end).unwrap_or(text)
+}
+
+/// Held while a long text is parsed, so that many at once can't use up the memory.
+fn long_turn(text: &str) -> Option<MutexGuard<'static, ()>> {
+    static LONG: Mutex<()> = Mutex::new(());
+    (text.len() > limits::STATEMENT_LONG_BYTES)
+        .then(|| LONG.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
 fn check_text(text: &str) -> Result<(), Fault> {

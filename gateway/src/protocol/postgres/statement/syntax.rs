@@ -22,7 +22,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<RawStmt>, Fault> {
     // panic; if one is found it costs that statement, not the session.
     match catch_unwind(AssertUnwindSafe(|| pg_query::parse(text, 0))) {
         Ok(Ok(result)) => Ok(result.protobuf.stmts),
-        Ok(Err(pg_query::Error::Parse(message))) if message.starts_with("stack depth limit") => {
+        Ok(Err(pg_query::Error::Parse(message))) if is_too_deep(&message) => {
             Err(super::too_complex("nested too deeply"))
         }
         Ok(Err(pg_query::Error::Parse(message))) => Err(syntax_error(text, message)),
@@ -35,6 +35,13 @@ pub(super) fn parse(text: &str) -> Result<Vec<RawStmt>, Fault> {
             "the statement can't be judged: the parser failed",
         )),
     }
+}
+
+/// The parser's words for its own bounds: its stack, its table of states, its tree's levels.
+fn is_too_deep(message: &str) -> bool {
+    ["stack depth limit", "memory exhausted", "parse tree is nested too deeply"]
+        .iter()
+        .any(|bound| message.starts_with(bound))
 }
 
 fn syntax_error(text: &str, message: String) -> Fault {
