@@ -7,6 +7,7 @@
 mod cache;
 mod functions;
 mod kinds;
+mod nodes;
 mod opinion;
 mod syntax;
 mod tree;
@@ -104,7 +105,24 @@ fn check_text(text: &str) -> Result<(), Fault> {
             "the statement contains a NUL byte",
         ));
     }
+    if words(text) > limits::STATEMENT_WORDS_MAX {
+        return Err(too_complex("it has too many words"));
+    }
     Ok(())
+}
+
+/// Words and signs in a text. Words inside quotes and comments count too: to tell them apart
+/// would take a second lexer, and a wrong one would be worse than none.
+fn words(text: &str) -> usize {
+    let mut count = 0_usize;
+    let mut in_word = false;
+    for byte in text.bytes() {
+        let is_word = byte.is_ascii_alphanumeric() || byte == b'_' || !byte.is_ascii();
+        let starts = if is_word { !in_word } else { !byte.is_ascii_whitespace() };
+        count = count.saturating_add(usize::from(starts));
+        in_word = is_word;
+    }
+    count
 }
 
 /// Where a statement lies in the text: from its first byte that is not white space to the `;`,

@@ -3,3 +3,4 @@
 mod judged;
 mod stack;
 mod table;
+mod tree;

@@ -87,10 +87,14 @@ fn the_second_parser_takes_no_exponential_time() {
 fn long_texts_are_bounded() {
     let long = format!("SELECT '{}'", "a".repeat(limits::CLIENT_MESSAGE_BYTES_MAX));
     assert_eq!(facts(&long, Parsers::Strict).unwrap_err().code, "statement_too_long");
-    let list = format!("SELECT * FROM t WHERE id IN ({}1)", "1,".repeat(500_000));
+    let list = format!("SELECT * FROM t WHERE id IN ({}1)", "1,".repeat(120_000));
     assert_eq!(facts(&list, Parsers::Strict).unwrap().statements.len(), 1);
-    let wide = format!("SELECT {}1", "a,".repeat(500_000));
+    let wide = format!("SELECT {}1", "a,".repeat(130_000));
     assert_eq!(facts(&wide, Parsers::Strict).unwrap_err().code, "statement_too_complex");
+    let prose = format!("SELECT '{}'", "word ".repeat(200_000));
+    assert_eq!(facts(&prose, Parsers::Strict).unwrap().statements.len(), 1);
+    let open = facts(&format!("SELECT '{}", "a".repeat(100_000)), Parsers::Strict).unwrap_err();
+    assert!(open.message.len() < limits::SYNTAX_ERROR_BYTES_MAX + 8);
     let many = "SELECT 1;".repeat(limits::STATEMENTS_PER_MESSAGE_MAX + 1);
     assert_eq!(facts(&many, Parsers::Strict).unwrap_err().code, "statement_too_complex");
 }
