@@ -36,6 +36,10 @@ const SESS: TableDefinition<&str, (u64, u64)> = TableDefinition::new("sess");
 const OPEN: TableDefinition<&str, u64> = TableDefinition::new("open");
 const META: TableDefinition<&str, &str> = TableDefinition::new("meta");
 const EDGE: TableDefinition<u8, &[u8]> = TableDefinition::new("edge");
+/// The store's file in the log's folder.
+pub(in crate::audit) const STORE_FILE: &str = "log.redb";
+/// The public key's file in the log's folder.
+pub(in crate::audit) const PUBLIC_FILE: &str = "log.vkey";
 /// The last index of a session that is still open.
 pub(in crate::audit) const STILL_OPEN: u64 = u64::MAX;
 

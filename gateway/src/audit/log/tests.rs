@@ -19,12 +19,24 @@ async fn events_and_refusals_are_recorded() {
         detail: None,
     })
     .await;
+    let mut absurd = claims();
+    absurd.subject = "x".repeat(ENTRY_BYTES_MAX);
+    let fault = Fault::new(Blame::Client, "no_access", "28000", "no");
+    let refusal = Refusal {
+        listener: "pg".to_owned(),
+        peer: "127.0.0.1:9".parse().unwrap(),
+        stage: "session",
+        fault,
+        claims: Some(absurd),
+        detail: None,
+    };
+    log.refusal(refusal).await;
     let status = log.status();
-    assert_eq!((status.size, status.healthy), (3, true));
+    assert_eq!((status.size, status.healthy), (4, true));
     assert!(status.origin.starts_with("audit.example/gw1/"));
     let key = crate::audit::checkpoint::VerifierKey::read(&status.public_key).unwrap();
     let signed = crate::audit::checkpoint::Checkpoint::verify(&status.checkpoint, &key).unwrap();
-    assert_eq!(signed.size, 3);
+    assert_eq!(signed.size, 4);
 }
 
 #[test]

@@ -254,7 +254,7 @@ async fn child_under_load() {
             let id = session.id().to_string();
             let recorder = log.begin(&session, Durability::Durable).await.unwrap();
             let mut acked = std::fs::File::create(dir.join(format!("acked-{task}"))).unwrap();
-            loop {
+            for _ in 0..u64::MAX {
                 let permit = recorder.permit(decided("SELECT 1")).await.unwrap().await.unwrap();
                 acked.write_all(format!("{id} {}\n", permit.number()).as_bytes()).unwrap();
             }
@@ -302,4 +302,29 @@ async fn a_killed_gateway_loses_nothing_it_confirmed() {
     }
     drop((reader, log));
     intact(dir.path());
+}
+
+#[tokio::test]
+async fn an_approved_request_runs_under_the_number_it_was_held_with() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path());
+    let recorder = begin(&log).await;
+    let ask = Ask { reason: "why".to_owned(), approvers: Vec::new(), decide_within_secs: 60 };
+    let held = Held::for_test(request("DELETE"), ruling(PolicyVerdict::Hold), ask);
+    let number = recorder.hold(&held, "apr_1", "aa", 5).await.unwrap();
+    recorder.permit(decided("SELECT 1")).await.unwrap().await.unwrap();
+    let stamp = |id: &str| ApprovalStamp {
+        id: id.to_owned(),
+        approver: "someone".to_owned(),
+        binding: "aa".to_owned(),
+    };
+    let mut numbers = Vec::new();
+    for id in ["apr_1", "apr_1", "apr_of_another_session"] {
+        let verdict = Verdict { approval: Some(stamp(id)), ..Verdict::default() };
+        let (request, ruling) = (request("DELETE"), ruling(PolicyVerdict::Hold));
+        let state = RequestState::Permitted;
+        let made = recorder.request(&request, &ruling, state, verdict, true).await;
+        numbers.push(made.unwrap().0);
+    }
+    assert_eq!((number, numbers), (1, vec![1, 3, 4]));
 }

@@ -22,7 +22,7 @@ async fn grown(dir: &Path, permits: u64) {
 }
 
 fn refused(dir: &Path) -> Error {
-    Log::open(&settings(dir), "digest").err().expect("the log opened")
+    Log::open(&settings(dir), "digest").expect_err("the log opened")
 }
 
 #[tokio::test]

@@ -264,7 +264,8 @@ fn table(out: &mut String, table: &Table) -> Result {
 fn printable(text: &str) -> String {
     let steers = |char: char| {
         char.is_control()
-            || matches!(char, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+            || matches!(char, '\u{200e}' | '\u{200f}')
+            || matches!(char, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };
     let mut out = String::with_capacity(text.len());
     for char in text.chars() {

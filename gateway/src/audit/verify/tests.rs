@@ -125,7 +125,7 @@ async fn another_key_is_found_by_the_pinned_one() {
     let other = tempfile::tempdir().unwrap();
     grown(other.path(), 3).await;
     let forged = settings(other.path()).dir;
-    let ours = std::fs::read_to_string(public_path(&settings(dir.path()).dir)).unwrap();
+    let ours = std::fs::read_to_string(settings(dir.path()).dir.join(PUBLIC_FILE)).unwrap();
     let pin = dir.path().join("pin.vkey");
     std::fs::write(&pin, &ours).unwrap();
     let pins = Pins { key_file: Some(pin), checkpoint_file: None };
