@@ -50,3 +50,6 @@ pub(super) fn asks<'a>(
     }
     merged
 }
+
+#[cfg(test)]
+mod tests;
