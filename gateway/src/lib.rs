@@ -13,18 +13,20 @@
 //! The constructors are private to their stage, so code that skips identity, policy or audit
 //! does not compile. [`pipeline`] is the one file that names every stage in order.
 //!
-//! A stage imports itself, [`limits`], [`fault`] and the stages to its left in the list below.
+//! A stage imports itself, [`limits`], [`fault`] and the stages above it in the list below. The
+//! codecs in [`protocol`] stand first because they are pure: they do no I/O, read no clock and
+//! know no other stage.
 
 pub mod fault;
 pub mod limits;
+
+pub mod protocol;
 
 pub mod listener;
 
 pub mod identity;
 
 pub mod session;
-
-pub mod protocol;
 
 pub mod policy;
 

@@ -13,6 +13,110 @@ pub const SIGN_IN_MILLIS_MAX: u64 = 20_000;
 pub const CLIENT_MESSAGE_BYTES_MAX: usize = 1024 * 1024;
 /// Longest token of any protocol.
 pub const TOKEN_BYTES_MAX: usize = 16 * 1024;
+/// Prepared statements a session may hold at once.
+pub const PREPARED_STATEMENTS_MAX: usize = 10_000;
+/// Portals a session may hold at once.
+pub const PORTALS_MAX: usize = 1_000;
+/// Longest message of a target that is taken whole.
+pub const SERVER_MESSAGE_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// Longest message of a target before sign-in is done.
+pub const SERVER_AUTH_MESSAGE_BYTES_MAX: usize = 64 * 1024;
+/// How long connecting to a target and signing in there may take.
+pub const UPSTREAM_CONNECT_MILLIS_MAX: u64 = 10_000;
+/// Iterations of SCRAM that a target may ask for (CVE-2026-6664 and its kind: a bound on its work).
+pub const SCRAM_ITERATIONS_MAX: u32 = 1_000_000;
+/// Bytes read from a socket at once.
+pub const READ_BYTES: usize = 64 * 1024;
+/// Connections that one listener serves at once.
+pub const CONNECTIONS_MAX: usize = 4_096;
+/// Longest pause of the accept loop after errors such as too many open files.
+pub const ACCEPT_BACKOFF_MILLIS_MAX: u64 = 1_000;
+/// Messages a client may send ahead of the answers.
+pub const PIPELINE_MESSAGES_MAX: usize = 20_000;
+/// How often a held client is told that it still waits.
+pub const HOLD_NOTICE_SECS: u64 = 15;
+/// Longest hold inside a transaction block, which keeps locks.
+pub const HOLD_IN_TRANSACTION_SECS_MAX: u64 = 60;
+/// Bytes a held client may send ahead.
+pub const HOLD_READ_AHEAD_BYTES_MAX: usize = 256 * 1024;
+/// How often the configuration and the plugin files are looked at for changes.
+pub const RELOAD_POLL_MILLIS: u64 = 250;
+/// How long sessions may go on after the order to stop.
+pub const DRAIN_MILLIS_MAX: u64 = 5_000;
+/// Cancel requests under way at once.
+pub const CANCELS_MAX: usize = 64;
+/// How long a refused connection stays open so that the client can read why.
+pub const LINGER_MILLIS_MAX: u64 = 500;
+/// Bytes that are still read from a refused connection.
+pub const LINGER_BYTES_MAX: usize = 64 * 1024;
+
+// identity
+/// Longest text of one claim that names someone or something (`sub`, `uid`, `jti`, a group, ...).
+pub const CLAIM_TEXT_BYTES_MAX: usize = 255;
+/// Most groups in one token. Okta itself refuses to issue more than 100 from one filter.
+pub const GROUPS_COUNT_MAX: usize = 512;
+/// Most scopes in one token.
+pub const SCOPES_COUNT_MAX: usize = 256;
+/// Most audiences in one token, for an issuer that may name several.
+pub const AUDIENCES_COUNT_MAX: usize = 16;
+/// Longest delegation chain (`act` in `act`) in one token.
+pub const ACTORS_DEPTH_MAX: usize = 8;
+/// Most of a claim's text that an error message repeats.
+pub const CLAIM_SHOWN_CHARS_MAX: usize = 120;
+/// Largest clock skew an operator may configure for an issuer.
+pub const SKEW_SECS_MAX: u64 = 120;
+/// Smallest RSA modulus of a signing key (NIST SP 800-131A).
+pub const RSA_MODULUS_BITS_MIN: usize = 2048;
+/// Smallest RSA public exponent of a signing key.
+pub const RSA_EXPONENT_MIN: u64 = 65_537;
+/// Largest discovery document or key set that is read.
+pub const ISSUER_DOCUMENT_BYTES_MAX: usize = 256 * 1024;
+/// Most header bytes of an issuer's answer.
+pub const ISSUER_HEADERS_BYTES_MAX: usize = 64 * 1024;
+/// Most keys in one key set.
+pub const ISSUER_KEYS_COUNT_MAX: usize = 64;
+/// How long one request to an issuer may take, from connecting to the last byte.
+pub const ISSUER_FETCH_MILLIS_MAX: u64 = 5_000;
+/// Longest time between two fetches of a key set.
+pub const KEYS_REFRESH_SECS_MAX: u64 = 3_600;
+/// Shortest time between two scheduled fetches of a key set, whatever its Cache-Control says.
+pub const KEYS_REFRESH_SECS_MIN: u64 = 60;
+/// First pause after a failed fetch; it doubles up to `KEYS_REFRESH_SECS_MIN`.
+pub const KEYS_RETRY_MILLIS_MIN: u64 = 1_000;
+/// How long the last good key set is used while its issuer can't be reached.
+pub const KEYS_STALE_SECS_MAX: u64 = 24 * 3_600;
+/// How long a request waits for a key set that may hold its unknown key.
+pub const KEY_WAIT_MILLIS_MAX: u64 = 2_000;
+/// Fetches that unknown keys may cause at once.
+pub const KEY_FETCH_BURST: u32 = 3;
+/// Time after which unknown keys may cause one more fetch.
+pub const KEY_FETCH_REFILL_SECS: u64 = 30;
+/// How long a key that the issuer does not have is remembered as such.
+pub const KEY_MISS_SECS: u64 = 60;
+/// Most keys remembered as missing, per issuer.
+pub const KEY_MISSES_COUNT_MAX: usize = 1_024;
+/// How long a verified token is taken as verified without looking at it again.
+pub const VERDICT_SECS_MAX: i64 = 60;
+/// Most verified tokens remembered, over all shards.
+pub const VERDICTS_COUNT_MAX: usize = 8_192;
+
+// demo
+/// Longest request body that the development issuer reads.
+pub const ISSUER_FORM_BYTES_MAX: usize = 64 * 1024;
+/// Most connections to the development issuer at once.
+pub const ISSUER_CONNECTIONS_MAX: usize = 64;
+/// How long a client of the development issuer may take to send a request head.
+pub const ISSUER_HEAD_MILLIS_MAX: u64 = 5_000;
+/// Most tokens the development issuer remembers for introspection; the oldest goes first.
+pub const ISSUER_TOKENS_COUNT_MAX: usize = 10_000;
+/// Most device sign-ins waiting at the development issuer.
+pub const ISSUER_DEVICES_COUNT_MAX: usize = 100;
+/// How long a device sign-in at the development issuer can be approved (Okta: 600 s).
+pub const ISSUER_DEVICE_SECS: u64 = 600;
+/// How often a device may ask whether it was approved (RFC 8628 section 3.2).
+pub const ISSUER_DEVICE_INTERVAL_SECS: u64 = 5;
+/// Longest life of a token that the development issuer mints (Okta: 24 h).
+pub const ISSUER_TOKEN_SECS_MAX: u64 = 24 * 3_600;
 
 // Approvals.
 
@@ -92,6 +196,8 @@ pub const ADMIN_SESSIONS_LISTED_MAX: usize = 1_000;
 pub const SNAPSHOT_PIECE_BYTES: usize = 64 * 1024;
 /// Pieces of a snapshot that wait for a slow reader.
 pub const SNAPSHOT_PIECES_QUEUED: usize = 4;
+/// How long the start waits for the issuers' keys before it goes on without them.
+pub const ISSUER_FIRST_FETCH_MILLIS_MAX: u64 = 5_000;
 
 // Command line.
 
@@ -101,83 +207,15 @@ pub const ADMIN_REPLY_BYTES_MAX: usize = 256 * 1024 * 1024;
 pub const ADMIN_REPLY_SECS_MAX: u64 = 60;
 
 // identity
-/// Longest text of one claim that names someone or something (`sub`, `uid`, `jti`, a group, ...).
-pub const CLAIM_TEXT_BYTES_MAX: usize = 255;
-/// Most groups in one token. Okta itself refuses to issue more than 100 from one filter.
-pub const GROUPS_COUNT_MAX: usize = 512;
-/// Most scopes in one token.
-pub const SCOPES_COUNT_MAX: usize = 256;
-/// Most audiences in one token, for an issuer that may name several.
-pub const AUDIENCES_COUNT_MAX: usize = 16;
-/// Longest delegation chain (`act` in `act`) in one token.
-pub const ACTORS_DEPTH_MAX: usize = 8;
-/// Most of a claim's text that an error message repeats.
-pub const CLAIM_SHOWN_CHARS_MAX: usize = 120;
-/// Largest clock skew an operator may configure for an issuer.
-pub const SKEW_SECS_MAX: u64 = 120;
-/// Smallest RSA modulus of a signing key (NIST SP 800-131A).
-pub const RSA_MODULUS_BITS_MIN: usize = 2048;
-/// Smallest RSA public exponent of a signing key.
-pub const RSA_EXPONENT_MIN: u64 = 65_537;
-/// Largest discovery document or key set that is read.
-pub const ISSUER_DOCUMENT_BYTES_MAX: usize = 256 * 1024;
-/// Most header bytes of an issuer's answer.
-pub const ISSUER_HEADERS_BYTES_MAX: usize = 64 * 1024;
-/// Most keys in one key set.
-pub const ISSUER_KEYS_COUNT_MAX: usize = 64;
-/// How long one request to an issuer may take, from connecting to the last byte.
-pub const ISSUER_FETCH_MILLIS_MAX: u64 = 5_000;
-/// Longest time between two fetches of a key set.
-pub const KEYS_REFRESH_SECS_MAX: u64 = 3_600;
-/// Shortest time between two scheduled fetches of a key set, whatever its Cache-Control says.
-pub const KEYS_REFRESH_SECS_MIN: u64 = 60;
-/// First pause after a failed fetch; it doubles up to `KEYS_REFRESH_SECS_MIN`.
-pub const KEYS_RETRY_MILLIS_MIN: u64 = 1_000;
-/// How long the last good key set is used while its issuer can't be reached.
-pub const KEYS_STALE_SECS_MAX: u64 = 24 * 3_600;
-/// How long a request waits for a key set that may hold its unknown key.
-pub const KEY_WAIT_MILLIS_MAX: u64 = 2_000;
-/// Fetches that unknown keys may cause at once.
-pub const KEY_FETCH_BURST: u32 = 3;
-/// Time after which unknown keys may cause one more fetch.
-pub const KEY_FETCH_REFILL_SECS: u64 = 30;
-/// How long a key that the issuer does not have is remembered as such.
-pub const KEY_MISS_SECS: u64 = 60;
-/// Most keys remembered as missing, per issuer.
-pub const KEY_MISSES_COUNT_MAX: usize = 1_024;
-/// How long a verified token is taken as verified without looking at it again.
-pub const VERDICT_SECS_MAX: i64 = 60;
-/// Most verified tokens remembered, over all shards.
-pub const VERDICTS_COUNT_MAX: usize = 8_192;
 
 // demo
-/// Longest request body that the development issuer reads.
-pub const ISSUER_FORM_BYTES_MAX: usize = 64 * 1024;
-/// Most connections to the development issuer at once.
-pub const ISSUER_CONNECTIONS_MAX: usize = 64;
-/// How long a client of the development issuer may take to send a request head.
-pub const ISSUER_HEAD_MILLIS_MAX: u64 = 5_000;
-/// Most tokens the development issuer remembers for introspection; the oldest goes first.
-pub const ISSUER_TOKENS_COUNT_MAX: usize = 10_000;
-/// Most device sign-ins waiting at the development issuer.
-pub const ISSUER_DEVICES_COUNT_MAX: usize = 100;
-/// How long a device sign-in at the development issuer can be approved (Okta: 600 s).
-pub const ISSUER_DEVICE_SECS: u64 = 600;
-/// How often a device may ask whether it was approved (RFC 8628 section 3.2).
-pub const ISSUER_DEVICE_INTERVAL_SECS: u64 = 5;
-/// Longest life of a token that the development issuer mints (Okta: 24 h).
-pub const ISSUER_TOKEN_SECS_MAX: u64 = 24 * 3_600;
 
 // Policy: what a plugin may use, and what the host takes from it.
 
 /// How often the plugin clock ticks; a call's deadline is met within one tick.
 pub const PLUGIN_TICK_MILLIS: u64 = 1;
-/// Largest component file.
-pub const PLUGIN_FILE_BYTES_MAX: u64 = 32 * 1024 * 1024;
 /// Most memory an operator may give one instance of a plugin, memories and tables together.
 pub const PLUGIN_MEMORY_BYTES_MAX: usize = 64 * 1024 * 1024;
-/// Longest call an operator may configure.
-pub const PLUGIN_CALL_MILLIS_MAX: u64 = 10_000;
 /// How many times a call's budget the first `configure` at load may take.
 pub const PLUGIN_LOAD_BUDGET_CALLS: u64 = 10;
 /// Instances of all plugins alive at once: one a judgement under way, one an inspected result.
@@ -227,6 +265,46 @@ pub const COMPILED_FILE_BYTES_MAX: u64 = 256 * 1024 * 1024;
 pub const APPROVAL_REASONS_MAX: usize = 8;
 /// What each cell of a batch adds to that, so that a short value can become a longer word.
 pub const SCAN_EDIT_BYTES_FREE: usize = 64;
+
+// SQL statements: gateway/src/protocol/postgres/{statement,lineage}.rs
+
+/// Most statements in one text; more than any client sends at once, few enough to log.
+pub const STATEMENTS_PER_MESSAGE_MAX: usize = 10_000;
+/// Most levels of structs and lists in a parse tree. The decoder of PostgreSQL's tree stops at
+/// 100 structs by itself; with the lists between them this is never the tighter bound, and it
+/// holds should the decoder's ever be lifted.
+pub const STATEMENT_LEVELS_MAX: usize = 256;
+/// Most nodes in one statement's parse tree, for memory: an IN list or VALUES of a
+/// [`CLIENT_MESSAGE_BYTES_MAX`] text stays below it.
+pub const STATEMENT_NODES_MAX: usize = 4_000_000;
+/// How many places of a word are tried to find where a syntax error lies; each costs a parse.
+pub const SYNTAX_ERROR_PLACES_MAX: usize = 8;
+/// Longest text that the second parser is asked to read.
+pub const SECOND_OPINION_BYTES_MAX: usize = 64 * 1024;
+/// Most words of a text that the second parser is asked to read. It builds chains of operators
+/// without counting levels, so the words bound the depth of its tree.
+pub const SECOND_OPINION_TOKENS_MAX: usize = 4_096;
+/// Deepest brackets of a text that the second parser is asked to read. It tries several readings
+/// of one bracket, so its time doubles with each level.
+pub const SECOND_OPINION_BRACKETS_MAX: usize = 12;
+/// Most levels of the second parser's tree that are read.
+pub const SECOND_OPINION_LEVELS_MAX: usize = 400;
+/// How deep the second parser may recurse.
+pub const SECOND_OPINION_RECURSION_MAX: usize = 50;
+/// Facts of texts seen before, all sessions together.
+pub const FACTS_CACHE_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Largest single entry among them.
+pub const FACTS_CACHE_ENTRY_BYTES_MAX: usize = 64 * 1024;
+/// Longest value of a setting that is copied into a statement's attributes.
+pub const ATTRIBUTE_BYTES_MAX: usize = 256;
+/// How deep views on views are followed.
+pub const VIEW_LEVELS_MAX: usize = 64;
+/// Most origins listed for one result column; more become `*`.
+pub const COLUMN_ORIGINS_MAX: usize = 4_096;
+/// Oldest catalogue of a target that is used to name the origins of a result.
+pub const CATALOGUE_AGE_MILLIS_MAX: u64 = 30_000;
+/// How long reading a catalogue may take.
+pub const CATALOGUE_READ_MILLIS_MAX: u64 = 20_000;
 
 // audit
 

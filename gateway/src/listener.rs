@@ -1,5 +1,8 @@
 //! Bound addresses: accepts connections and makes [`Accepted`], the first proof of the chain.
 
+pub mod postgres;
+pub mod tls;
+
 use std::net::SocketAddr;
 
 /// A downstream connection whose transport is protected by TLS.

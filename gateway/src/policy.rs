@@ -20,13 +20,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::fault::Fault;
-use crate::protocol::{Outcome, Request};
+use crate::fault::{Blame, Fault};
+use crate::protocol::{Kind, Outcome, Request};
 
 pub use generation::{Change, Generation, Policies};
 pub use host::Engine;
 pub use plan::{MaskedColumn, ResultPlan};
-pub use report::{report, words};
+pub use report::{completion, report, words};
 
 /// Why a policy can't be loaded, in words for the operator.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -175,6 +175,10 @@ impl Decided {
     pub fn approval(&self) -> Option<&ApprovalStamp> {
         self.approval.as_ref()
     }
+    /// Gives the request back, when it is refused after all.
+    pub fn into_request(self) -> Request {
+        self.request
+    }
     /// Test double for the stages to the right.
     #[cfg(test)]
     pub(crate) fn for_test(request: Request, ruling: Ruling) -> Self {
@@ -183,6 +187,22 @@ impl Decided {
 }
 
 impl Held {
+    /// Lets the preparation of a held request go on: a Parse or a Bind runs nothing, and the
+    /// question is asked when the portal is executed. Any other request stays held.
+    ///
+    /// # Errors
+    /// The request is no preparation; the session must end, for the gateway has a defect.
+    pub fn defer(self) -> Result<Decided, Fault> {
+        match self.request.kind() {
+            Kind::SqlBind | Kind::SqlParse => {
+                Ok(Decided { request: self.request, ruling: self.ruling, approval: None })
+            }
+            Kind::SqlExecute | Kind::SqlQuery => {
+                let message = "portcullis: a held request was about to run unasked";
+                Err(Fault::new(Blame::Bug, "hold_skipped", "XX000", message))
+            }
+        }
+    }
     /// What waits.
     pub fn request(&self) -> &Request {
         &self.request
@@ -215,6 +235,10 @@ impl Denied {
     pub fn fault(&self) -> &Fault {
         &self.fault
     }
+    /// Why, for the caller, once it is recorded.
+    pub fn into_fault(self) -> Fault {
+        self.fault
+    }
     /// Test double for the stages to the right.
     #[cfg(test)]
     pub(crate) fn for_test(request: Request, ruling: Ruling, fault: Fault) -> Self {
@@ -244,6 +268,24 @@ impl Masked {
     pub(crate) fn for_test(frames: Bytes, rows: u64, outcome: Option<Outcome>) -> Self {
         Self { frames, rows, masked_cells: 0, outcome }
     }
+}
+
+/// Refuses a request that no policy was asked about, such as a statement that can't be read.
+pub fn refuse(request: Request, fault: Fault) -> Denied {
+    let finding = Finding {
+        plugin: "core".to_owned(),
+        rule: fault.code.to_owned(),
+        score: 100,
+        message: fault.message.to_string(),
+    };
+    let ruling = Ruling {
+        verdict: Verdict::Deny,
+        risk: 0,
+        findings: vec![finding],
+        policy_digest: String::new(),
+        plugins: Arc::from([]),
+    };
+    Denied { request, ruling, fault }
 }
 
 /// What became of a request.

@@ -160,6 +160,14 @@ impl Request {
     pub fn facts(&self) -> &Facts {
         &self.facts
     }
+    /// The text, shared.
+    pub fn shared_text(&self) -> Arc<str> {
+        Arc::clone(&self.text)
+    }
+    /// The facts, shared.
+    pub fn shared_facts(&self) -> Arc<Facts> {
+        Arc::clone(&self.facts)
+    }
     /// Bound values; empty unless the kind is [`Kind::SqlBind`] or [`Kind::SqlExecute`].
     pub fn parameters(&self) -> &[Parameter] {
         &self.parameters
@@ -197,6 +205,13 @@ pub struct Column {
 pub struct Rows {
     pub(in crate::protocol) frames: Bytes,
     pub(in crate::protocol) count: u64,
+}
+
+impl Rows {
+    /// `count` whole row frames, one after the other.
+    pub(crate) fn new(frames: Bytes, count: u64) -> Self {
+        Self { frames, count }
+    }
 }
 
 /// How a request ended.

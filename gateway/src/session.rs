@@ -1,9 +1,12 @@
 //! One principal on one target over one downstream connection.
 
+pub mod registry;
+
 use std::fmt;
 use std::net::SocketAddr;
 
-use crate::identity::Principal;
+use crate::fault::{Blame, Fault};
+use crate::identity::{Claims, Principal};
 
 /// A session's id: a UUID version 7, unique across gateways and sortable by time.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -101,3 +104,102 @@ pub struct AccessRule {
     /// Databases this rule opens; empty = every database of the target.
     pub databases: Vec<String>,
 }
+
+impl AccessRule {
+    fn admits(&self, claims: &Claims) -> bool {
+        let any = |wanted: &[String], has: &dyn Fn(&String) -> bool| {
+            wanted.is_empty() || wanted.iter().any(has)
+        };
+        self.issuer == claims.issuer_name
+            && any(&self.groups_any, &|group| claims.groups.contains(group))
+            && any(&self.clients_any, &|client| claims.client.as_ref() == Some(client))
+            && any(&self.subjects_any, &|subject| claims.subject == *subject)
+            && self.scopes_all.iter().all(|scope| claims.scopes.contains(scope))
+    }
+
+    fn opens(&self, role: &str, database: &str) -> bool {
+        self.roles.iter().any(|opened| opened == role)
+            && (self.databases.is_empty() || self.databases.iter().any(|name| name == database))
+    }
+}
+
+/// What a client asks to open.
+#[derive(Clone, Debug)]
+pub struct Wanted<'a> {
+    /// The configured name of the target.
+    pub target: &'a str,
+    /// The protocol it speaks.
+    pub protocol: &'static str,
+    /// The database.
+    pub database: &'a str,
+    /// The role.
+    pub role: &'a str,
+    /// What the client calls itself.
+    pub client: &'a str,
+    /// Where it calls from.
+    pub peer: SocketAddr,
+}
+
+/// Opens a session if one rule admits the principal to what it wants.
+///
+/// A caller whom no rule admits learns nothing of the target's roles and databases; one who is
+/// admitted is told which roles and databases they may use.
+pub fn open(principal: Principal, rules: &[AccessRule], wanted: &Wanted<'_>) -> Result<Session, Fault> {
+    let admitting: Vec<&AccessRule> =
+        rules.iter().filter(|rule| rule.admits(principal.claims())).collect();
+    if admitting.is_empty() {
+        return Err(not_admitted(principal.claims(), wanted));
+    }
+    if !admitting.iter().any(|rule| rule.opens(wanted.role, wanted.database)) {
+        return Err(not_opened(&admitting, wanted));
+    }
+    Ok(Session {
+        id: SessionId::mint(),
+        principal,
+        target: wanted.target.to_owned(),
+        protocol: wanted.protocol,
+        database: wanted.database.to_owned(),
+        role: wanted.role.to_owned(),
+        client: wanted.client.chars().filter(|c| !c.is_control()).take(CLIENT_CHARS_MAX).collect(),
+        peer: wanted.peer,
+    })
+}
+
+/// Longest client name kept; PostgreSQL cuts `application_name` at 63 bytes.
+const CLIENT_CHARS_MAX: usize = 64;
+
+fn not_admitted(claims: &Claims, wanted: &Wanted<'_>) -> Fault {
+    let message = format!(
+        "portcullis: the token is valid, but its claims do not open target \"{}\"",
+        wanted.target
+    );
+    Fault::new(Blame::Policy, "target_not_allowed", "28000", message)
+        .detail(format!(
+            "The token has groups [{}] and scopes [{}].",
+            claims.groups.join(", "),
+            claims.scopes.join(", ")
+        ))
+        .hint("Ask for a token with the groups and scopes that the operator of this target names.")
+}
+
+fn not_opened(admitting: &[&AccessRule], wanted: &Wanted<'_>) -> Fault {
+    let offers: Vec<String> = admitting
+        .iter()
+        .map(|rule| {
+            let databases = match rule.databases.as_slice() {
+                [] => "any database of the target".to_owned(),
+                names => names.join(", "),
+            };
+            format!("{} on {databases}", rule.roles.join(", "))
+        })
+        .collect();
+    let message = format!(
+        "portcullis: role \"{}\" on database \"{}\" is not open to this token on target \"{}\"",
+        wanted.role, wanted.database, wanted.target
+    );
+    Fault::new(Blame::Policy, "role_not_allowed", "28000", message)
+        .hint(format!("Connect as one of: {}.", offers.join("; ")))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,9 @@
 //! The guarded side: connects to a target and sends nothing but a permit's bytes.
 
+pub mod catalogue;
+pub mod postgres;
+pub mod tls;
+
 /// A secret that the gateway uses on a target. It has no `Debug`, `Display` or `Serialize`.
 #[derive(Clone)]
 pub struct Secret(zeroize::Zeroizing<String>);
@@ -8,6 +12,10 @@ impl Secret {
     /// Wraps a secret read from a file or the environment.
     pub fn new(text: String) -> Self {
         Self(zeroize::Zeroizing::new(text))
+    }
+
+    fn expose(&self) -> &str {
+        &self.0
     }
 }
 

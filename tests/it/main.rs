@@ -1,1 +1,4 @@
-fn main() {}
+//! The product from outside: real servers, real clients, real bytes.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+
+mod harness;

@@ -1,5 +1,7 @@
 //! Judging a request: core rules, then risk, then guards, then one verdict.
 
+use std::sync::Arc;
+
 use super::core;
 use super::generation::Generation;
 use super::host::{Failure, wit};
@@ -50,6 +52,18 @@ impl Generation {
                 }
             },
         }
+    }
+
+    /// Judges the Execute of a portal whose Bind, with the same text and values, got `earlier`.
+    /// What was allowed under this very policy is allowed; anything else is judged anew.
+    pub fn confirm(&self, session: &Session, request: Request, earlier: &Ruling) -> Judged {
+        let same = Arc::ptr_eq(self.stamps(), &earlier.plugins)
+            && self.settings().digest == earlier.policy_digest;
+        if same && earlier.verdict == Verdict::Allow && request.kind() == Kind::SqlExecute {
+            let ruling = earlier.clone();
+            return Judged::Decided(Decided { request, ruling, approval: None });
+        }
+        self.judge(session, request)
     }
 
     /// Asks about every statement; stops at the first denial.

@@ -42,6 +42,11 @@ pub fn words(frames: Bytes) -> Masked {
     Masked { frames, rows: 0, masked_cells: 0, outcome: None }
 }
 
+/// The word that ends a request, with its outcome for the log.
+pub fn completion(frame: Bytes, outcome: Outcome) -> Masked {
+    Masked { frames: frame, rows: 0, masked_cells: 0, outcome: Some(outcome) }
+}
+
 /// An ErrorResponse or NoticeResponse. For a `protected` target, one with masks, every field that
 /// can quote a value is replaced, unless the SQLSTATE and the fields show that it can't.
 ///

@@ -1,4 +1,10 @@
 //! The PostgreSQL protocol, version 3.0 to 3.2: codec and facts, no I/O.
 
+pub mod backend;
+pub mod frame;
+pub mod frontend;
+pub mod lineage;
+pub mod names;
 pub mod rows;
+pub mod startup;
 pub mod statement;

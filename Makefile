@@ -1,0 +1,59 @@
+# Every target installs what it misses first (scripts/setup.sh). `make help` lists them.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help demo demo-tour test bench fuzz fuzz-smoke fmt lint plugins setup
+
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+PORTCULLIS := $(TARGET)/debug/portcullis
+PLUGINS := plugins/mask-columns plugins/risk-statement plugins/approval-writes
+# Seconds of coverage-guided fuzzing for each target of `make fuzz`.
+FUZZ_SECS ?= 60
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
+
+setup: ## install what a demo needs
+	@scripts/setup.sh demo
+
+demo: setup plugins ## PostgreSQL, an issuer and the gateway, ready to play with
+	@$(PORTCULLIS) demo
+
+demo-tour: setup plugins ## the same, walking through every feature and then ending
+	@$(PORTCULLIS) demo --tour
+
+plugins: ## build the gateway and its first-party plugins
+	cargo build --quiet -p portcullis
+	@$(PORTCULLIS) plugin build $(PLUGINS) --out $(TARGET)/plugins
+
+fmt: ## format the code
+	cargo fmt --all
+
+lint: ## formatting and clippy, warnings are errors
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --quiet -- -D warnings
+
+# The build comes before the plugins, which the gateway itself encodes, and with every target of
+# the workspace, so that nextest finds everything built with the same features.
+test: ## everything that CI runs
+	@scripts/setup.sh test
+	@$(MAKE) --no-print-directory lint
+	cargo build --workspace --all-targets
+	@$(PORTCULLIS) plugin build $(PLUGINS) --out $(TARGET)/plugins
+	cargo test --quiet --doc -p portcullis
+	@$(PORTCULLIS) demo --tour
+	cargo nextest run --workspace
+
+bench: ## throughput beside a direct connection and PgBouncer, into target/bench/summary.json
+	@scripts/setup.sh bench
+	cargo build --release -p portcullis -p portcullis-tests --bins
+	@$(TARGET)/release/portcullis plugin build $(PLUGINS) --out $(TARGET)/plugins
+	@$(TARGET)/release/bench
+
+fuzz-smoke: ## the seeds and a few seconds of mutations, without coverage
+	cargo nextest run -p portcullis-fuzz
+
+fuzz: ## coverage-guided fuzzing of every target, FUZZ_SECS each
+	@scripts/setup.sh demo
+	@scripts/fuzz.sh $(FUZZ_SECS)

@@ -1,0 +1,41 @@
+//! TLS towards clients.
+
+use std::fs::File;
+use std::io::BufReader;
+use std::path::Path;
+use std::sync::Arc;
+
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::TlsAcceptor;
+
+use super::ListenerSettings;
+use crate::protocol::postgres::startup::ALPN;
+
+/// Reads certificate and key. The error is for the operator and names the file.
+pub fn acceptor(settings: &ListenerSettings) -> Result<TlsAcceptor, String> {
+    let certificates = certificates(&settings.certificate_file)?;
+    let key = PrivateKeyDer::from_pem_file(&settings.key_file)
+        .map_err(|error| format!("{}: {error}", settings.key_file.display()))?;
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?
+        .with_no_client_auth()
+        .with_single_cert(certificates, key)
+        .map_err(|error| format!("{}: {error}", settings.certificate_file.display()))?;
+    config.alpn_protocols = vec![ALPN.to_vec()];
+    Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let at = |error: &dyn std::fmt::Display| format!("{}: {error}", file.display());
+    let reader = BufReader::new(File::open(file).map_err(|error| at(&error))?);
+    let certificates = CertificateDer::pem_reader_iter(reader).collect::<Result<Vec<_>, _>>();
+    match certificates {
+        Ok(certificates) if certificates.is_empty() => Err(at(&"no certificate in it")),
+        Ok(certificates) => Ok(certificates),
+        Err(error) => Err(at(&error)),
+    }
+}

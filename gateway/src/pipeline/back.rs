@@ -1,0 +1,406 @@
+//! From the target to the client: every answer is masked and recorded before it is released.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::{Bytes, BytesMut};
+use tokio::sync::mpsc;
+
+use super::ledger::{Expect, Judgement, PlanSlot, Rows, SharedPlan};
+use super::live::Live;
+use super::{ClientStream, End};
+use crate::downstream::{Sender, Word};
+use crate::fault::{Blame, Fault};
+use crate::limits::SERVER_MESSAGE_BYTES_MAX;
+use crate::policy::{self, Masked, ResultPlan};
+use crate::protocol::postgres::backend::{self, Severity};
+use crate::protocol::postgres::frame::{self, Frame};
+use crate::protocol::{self, Outcome, State};
+use crate::upstream::postgres::Receiver;
+
+/// The direction's own state.
+pub(super) struct Back<'a> {
+    live: &'a Live,
+    upstream: Receiver,
+    client: &'a mut Sender<ClientStream>,
+    notices: mpsc::Receiver<Fault>,
+    /// Masked parts that are not released yet, with the numbers of their requests.
+    batch: Vec<(u64, Masked)>,
+    /// The client was told an error in place of the rest of this cycle.
+    withhold: bool,
+    /// The target said a FATAL error, after which it closes.
+    fatal: bool,
+}
+
+impl<'a> Back<'a> {
+    /// Starts with what was read ahead during sign-in.
+    pub(super) fn new(
+        live: &'a Live,
+        upstream: Receiver,
+        client: &'a mut Sender<ClientStream>,
+        notices: mpsc::Receiver<Fault>,
+    ) -> Self {
+        Self { live, upstream, client, notices, batch: Vec::new(), withhold: false, fatal: false }
+    }
+
+    /// Runs until the target closes, or until a fault ends the session.
+    pub(super) async fn run(&mut self) -> Result<End, Fault> {
+        loop {
+            while self.next().await? {}
+            self.release().await?;
+            self.live.progress.notify_one();
+            tokio::select! {
+                Some(notice) = self.notices.recv() => self.say(&notice, Severity::Notice).await?,
+                read = self.upstream.read() => match read {
+                    Ok(0) | Err(_) if self.fatal => return Ok(End::TargetEnded),
+                    Ok(0) | Err(_) => return Err(super::upstream_gone()),
+                    Ok(_) => {}
+                },
+            }
+        }
+    }
+
+    /// Takes one frame, or one run of rows; false when more bytes are needed.
+    async fn next(&mut self) -> Result<bool, Fault> {
+        let broken = |_| out_of_step("a malformed message");
+        if self.upstream.buffer.first() == Some(&b'D') {
+            let (frames, count) =
+                frame::run(&mut self.upstream.buffer, b'D', SERVER_MESSAGE_BYTES_MAX)
+                    .map_err(broken)?;
+            if count == 0 {
+                let next = frame::next(&mut self.upstream.buffer, SERVER_MESSAGE_BYTES_MAX);
+                // Reserves room for the rest of the row.
+                return next.map(|_| false).map_err(broken);
+            }
+            self.rows(frames, count).await?;
+            return Ok(true);
+        }
+        let next = frame::next(&mut self.upstream.buffer, SERVER_MESSAGE_BYTES_MAX);
+        let Some(frame) = next.map_err(broken)? else { return Ok(false) };
+        match frame.tag {
+            b'E' => self.error(frame).await?,
+            b'A' | b'N' | b'S' => self.aside(frame)?,
+            b'C' | b'I' | b's' => self.complete(frame)?,
+            b'T' | b'n' => self.description(frame).await?,
+            b't' => self.parameters(&frame)?,
+            b'Z' => self.ready(&frame)?,
+            b'1' | b'2' | b'3' => self.acknowledge(&frame)?,
+            b'G' | b'H' | b'W' => return Err(copy_refused()),
+            tag => return Err(out_of_step(format!("message type {tag:#04x}"))),
+        }
+        Ok(true)
+    }
+
+    async fn rows(&mut self, frames: Bytes, count: u64) -> Result<(), Fault> {
+        if self.withhold {
+            return Ok(());
+        }
+        let (number, plan) = {
+            let mut shared = self.live.shared();
+            match shared.ledger.head() {
+                Some(Expect::Query { judgement, plan: Some(plan) }) => {
+                    (judgement.number, Arc::clone(plan))
+                }
+                Some(Expect::Execute { judgement, slot }) => match slot.get() {
+                    Some(Rows::Some(plan)) => (judgement.number, Arc::clone(plan)),
+                    _ => return Err(out_of_step("rows of a result that was not described")),
+                },
+                _ => return Err(out_of_step("rows that were not asked for")),
+            }
+        };
+        let masked = {
+            let mut plan = plan.lock().unwrap_or_else(PoisonError::into_inner);
+            plan.mask(&protocol::Rows::new(frames, count))
+        };
+        match masked {
+            Ok(masked) => self.batch.push((number, masked)),
+            Err(fault) => self.withhold(fault).await?,
+        }
+        Ok(())
+    }
+
+    async fn description(&mut self, frame: Frame) -> Result<(), Fault> {
+        let (judgement, slot, told) = {
+            let mut shared = self.live.shared();
+            match shared.ledger.head() {
+                Some(Expect::Query { judgement, .. }) if frame.tag == b'T' => {
+                    (judgement.clone(), None, true)
+                }
+                Some(Expect::DescribePortal { judgement, slot, told }) => {
+                    let found = (judgement.clone(), Some(Arc::clone(slot)), *told);
+                    shared.ledger.pop();
+                    found
+                }
+                Some(Expect::DescribeStatement) => {
+                    shared.ledger.pop();
+                    drop(shared);
+                    self.words(0, &frame);
+                    return Ok(());
+                }
+                _ => return Err(out_of_step("a description that was not asked for")),
+            }
+        };
+        let plan = match frame.tag {
+            b'T' => match self.plan(&judgement, &frame).await {
+                Ok(plan) => Rows::Some(plan),
+                Err(fault) => return self.withhold(fault).await,
+            },
+            _ => Rows::None,
+        };
+        self.planned(slot, plan);
+        if told {
+            self.words(judgement.number, &frame);
+        }
+        Ok(())
+    }
+
+    fn planned(&self, slot: Option<PlanSlot>, rows: Rows) {
+        match (slot, rows) {
+            (Some(slot), rows) => {
+                // A portal described twice keeps its first plan: its columns can't change.
+                let _ = slot.set(rows);
+            }
+            (None, Rows::Some(new)) => {
+                if let Some(Expect::Query { plan, .. }) = self.live.shared().ledger.head() {
+                    *plan = Some(new);
+                }
+            }
+            (None, Rows::None) => {}
+        }
+    }
+
+    async fn plan(&self, judgement: &Judgement, frame: &Frame) -> Result<SharedPlan, Fault> {
+        let fields = backend::row_description(frame.body.clone())
+            .map_err(|_| out_of_step("a malformed RowDescription"))?;
+        let generation = &judgement.generation;
+        if !generation.masks() {
+            return generation.plan(&self.live.session, &[]).map(shared);
+        }
+        let live = self.live;
+        let tls = live.target.tls.as_ref();
+        let columns = live
+            .target
+            .catalogues
+            .columns(&live.target.settings, tls, &live.session, &fields, &judgement.facts)
+            .await?;
+        generation.plan(&live.session, &columns).map(shared)
+    }
+
+    fn parameters(&mut self, frame: &Frame) -> Result<(), Fault> {
+        match self.live.shared().ledger.head() {
+            Some(Expect::DescribeStatement) => {}
+            _ => return Err(out_of_step("a ParameterDescription that was not asked for")),
+        }
+        self.words(0, frame);
+        Ok(())
+    }
+
+    fn complete(&mut self, frame: Frame) -> Result<(), Fault> {
+        let tag = match frame.tag {
+            b'C' => backend::command_tag(frame.body.clone())
+                .map_err(|_| out_of_step("a malformed CommandComplete"))?,
+            b'I' => "EMPTY".to_owned(),
+            _ => "SUSPENDED".to_owned(),
+        };
+        let number = {
+            let mut shared = self.live.shared();
+            match shared.ledger.head() {
+                Some(Expect::Query { judgement, plan }) if frame.tag != b's' => {
+                    *plan = None;
+                    judgement.number
+                }
+                Some(Expect::Execute { judgement, .. }) => {
+                    let number = judgement.number;
+                    shared.ledger.pop();
+                    number
+                }
+                _ => return Err(out_of_step("a completion that was not asked for")),
+            }
+        };
+        let outcome = Outcome { tag: Some(tag), sqlstate: None, message: None };
+        self.push(number, policy::completion(bytes(&frame), outcome));
+        Ok(())
+    }
+
+    async fn error(&mut self, frame: Frame) -> Result<(), Fault> {
+        let severity = backend::report_field(&frame.body, b'V')
+            .or_else(|| backend::report_field(&frame.body, b'S'));
+        self.fatal |= severity.is_some_and(|word| word == "FATAL" || word == "PANIC");
+        let (number, refusal) = {
+            let mut shared = self.live.shared();
+            let shared = &mut *shared;
+            let found = match shared.ledger.head() {
+                Some(Expect::Query { judgement, plan }) => {
+                    *plan = None;
+                    (judgement.number, None)
+                }
+                Some(Expect::Execute { judgement, .. }) => (judgement.number, None),
+                Some(Expect::Fail(fault)) => (0, Some((**fault).clone())),
+                Some(Expect::Sync) | None if !self.fatal => {
+                    return Err(out_of_step("an error that nothing asked for"));
+                }
+                _ => (0, None),
+            };
+            if !matches!(shared.ledger.head(), Some(Expect::Query { .. })) {
+                shared.ledger.fail(&mut shared.names);
+            }
+            found
+        };
+        match refusal {
+            Some(fault) if !self.withhold => {
+                self.release().await?;
+                self.say(&fault, Severity::Error).await
+            }
+            Some(_) => Ok(()),
+            None => {
+                let protected = self.live.generation().masks();
+                self.push(number, policy::report(bytes(&frame), true, protected));
+                Ok(())
+            }
+        }
+    }
+
+    /// Messages that may come at any time and answer nothing.
+    fn aside(&mut self, frame: Frame) -> Result<(), Fault> {
+        let number = match self.live.shared().ledger.head() {
+            Some(Expect::Query { judgement, .. } | Expect::Execute { judgement, .. }) => {
+                judgement.number
+            }
+            _ => 0,
+        };
+        match frame.tag {
+            b'N' => {
+                let protected = self.live.generation().masks();
+                self.push(number, policy::report(bytes(&frame), false, protected));
+            }
+            b'S' => {
+                parameter_allowed(&frame)?;
+                self.words(number, &frame);
+            }
+            _ => self.words(number, &frame),
+        }
+        Ok(())
+    }
+
+    fn acknowledge(&mut self, frame: &Frame) -> Result<(), Fault> {
+        {
+            let mut shared = self.live.shared();
+            let shared = &mut *shared;
+            match (frame.tag, shared.ledger.pop()) {
+                (b'1', Some(Expect::Parse { name, id })) => {
+                    shared.names.settle(&name, id, true);
+                }
+                (b'2', Some(Expect::Bind { .. })) => {}
+                (b'3', Some(Expect::Close { named, id })) => {
+                    if let protocol::postgres::frontend::Named::Statement(name) = named {
+                        shared.names.settle(&name, id, true);
+                    }
+                }
+                _ => return Err(out_of_step("a completion of what was not asked for")),
+            }
+        }
+        self.words(0, frame);
+        Ok(())
+    }
+
+    fn ready(&mut self, frame: &Frame) -> Result<(), Fault> {
+        let status = *frame.body.first().ok_or_else(|| out_of_step("an empty ReadyForQuery"))?;
+        {
+            let mut shared = self.live.shared();
+            let shared = &mut *shared;
+            match shared.ledger.pop() {
+                Some(Expect::Query { .. } | Expect::Sync) => {}
+                _ => return Err(out_of_step("a ReadyForQuery that was not asked for")),
+            }
+            shared.ledger.ready(status, &mut shared.names);
+            let in_transaction = status != b'I';
+            if shared.state.in_transaction != in_transaction {
+                let state = State { in_transaction, ..(*shared.state).clone() };
+                shared.state = Arc::new(state);
+            }
+        }
+        self.withhold = false;
+        self.live.schema_settled(status == b'I');
+        self.words(0, frame);
+        Ok(())
+    }
+
+    /// Tells the client a fault in place of what is left of this cycle.
+    async fn withhold(&mut self, fault: Fault) -> Result<(), Fault> {
+        if !self.live.shared().ledger.only_words_until_ready() {
+            // More of this pipeline runs whatever the client is told, so nothing short of ending
+            // the session leaves both sides knowing the same.
+            return Err(fault);
+        }
+        self.release().await?;
+        self.live.recorder.note(super::noted(&fault)).await?;
+        self.withhold = true;
+        self.say(&fault, Severity::Error).await
+    }
+
+    fn words(&mut self, number: u64, frame: &Frame) {
+        self.push(number, policy::words(bytes(frame)));
+    }
+
+    fn push(&mut self, number: u64, masked: Masked) {
+        if !self.withhold {
+            self.batch.push((number, masked));
+        }
+    }
+
+    async fn say(&mut self, fault: &Fault, severity: Severity) -> Result<(), Fault> {
+        self.client.say(&Word::Report(severity, fault));
+        self.client.flush().await.map_err(|_| super::client_gone())
+    }
+
+    /// Releases the batch once it is recorded.
+    async fn release(&mut self) -> Result<(), Fault> {
+        if self.batch.is_empty() {
+            return Ok(());
+        }
+        let batch = std::mem::take(&mut self.batch);
+        let release = self.live.recorder.release(batch).await?.await?;
+        self.client.send(release);
+        self.client.flush().await.map_err(|_| super::client_gone())
+    }
+}
+
+fn shared(plan: ResultPlan) -> SharedPlan {
+    Arc::new(Mutex::new(plan))
+}
+
+fn bytes(frame: &Frame) -> Bytes {
+    let mut out = BytesMut::with_capacity(frame::HEADER_BYTES + frame.body.len());
+    backend::put_frame(&mut out, frame);
+    out.freeze()
+}
+
+/// Settings under which the gateway and the target would read a statement differently.
+fn parameter_allowed(frame: &Frame) -> Result<(), Fault> {
+    let (name, value) = backend::parameter_status(frame.body.clone())
+        .map_err(|_| out_of_step("a malformed ParameterStatus"))?;
+    let expected = match name.as_str() {
+        "client_encoding" => "UTF8",
+        "standard_conforming_strings" => "on",
+        _ => return Ok(()),
+    };
+    if value == expected {
+        return Ok(());
+    }
+    let message = format!("portcullis: the session ends because {name} became \"{value}\"");
+    Err(Fault::new(Blame::Policy, "setting_unsafe", "57P01", message)
+        .hint(format!("Statements can be judged only while {name} is {expected}.")))
+}
+
+fn out_of_step(what: impl std::fmt::Display) -> Fault {
+    let message = format!("portcullis: the target sent {what}; the session ends");
+    Fault::new(Blame::Upstream, "target_out_of_step", "08P01", message)
+}
+
+fn copy_refused() -> Fault {
+    Fault::new(
+        Blame::Policy,
+        "copy_refused",
+        "0A000",
+        "portcullis: COPY is not open on this gateway; the session ends",
+    )
+}

@@ -1,0 +1,459 @@
+//! From the client to the target: every message is judged and recorded before it is sent.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use bytes::{Buf, Bytes, BytesMut};
+use tokio::io::{AsyncReadExt, ReadHalf};
+use tokio::sync::mpsc;
+
+use super::hold;
+use super::ledger::{Expect, Judgement, PlanSlot};
+use super::live::Live;
+use super::{ClientStream, End};
+use crate::audit::{Pending, Permit};
+use crate::fault::{Blame, Fault};
+use crate::limits::{CLIENT_MESSAGE_BYTES_MAX, PIPELINE_MESSAGES_MAX, READ_BYTES};
+use crate::policy::{self, Decided, Generation, Judged, Ruling};
+use crate::protocol::postgres::frame::{self, Frame, HEADER_BYTES, Malformed};
+use crate::protocol::postgres::frontend::{self, Control, Cycle, Named, Step};
+use crate::protocol::postgres::names::Portal;
+use crate::protocol::{Class, Request, State};
+use crate::upstream::postgres::Sender;
+
+/// Bytes of an oversize message that are skipped so that the session survives it. Beyond that
+/// the client is not one whose session is worth keeping.
+const SKIP_BYTES_MAX: usize = 1024 * 1024 * 1024;
+
+/// Something on its way to the target, in order.
+enum Queued {
+    Permit { pending: Pending<Permit>, expect: Expect },
+    Say { control: Control, expect: Option<Expect> },
+}
+
+/// What was decided when a portal was bound.
+struct Bound {
+    id: u64,
+    generation: Arc<Generation>,
+    ruling: Ruling,
+    slot: PlanSlot,
+}
+
+/// The direction's own state.
+pub(super) struct Forward<'a> {
+    pub(super) live: &'a Live,
+    pub(super) client: ReadHalf<ClientStream>,
+    pub(super) buffer: BytesMut,
+    pub(super) notices: mpsc::Sender<Fault>,
+    upstream: Sender,
+    queued: VecDeque<Queued>,
+    bound: HashMap<Bytes, Bound>,
+    /// After a refusal the client's messages up to Sync are dropped, as the server drops them.
+    skip_to_sync: bool,
+    /// Bytes of an oversize message still to be dropped.
+    skip_bytes: usize,
+}
+
+impl<'a> Forward<'a> {
+    /// Starts with nothing read.
+    pub(super) fn new(
+        live: &'a Live,
+        client: ReadHalf<ClientStream>,
+        upstream: Sender,
+        notices: mpsc::Sender<Fault>,
+    ) -> Self {
+        Self {
+            live,
+            client,
+            buffer: BytesMut::with_capacity(READ_BYTES),
+            notices,
+            upstream,
+            queued: VecDeque::new(),
+            bound: HashMap::new(),
+            skip_to_sync: false,
+            skip_bytes: 0,
+        }
+    }
+
+    /// Runs until the client leaves, or until a fault ends the session.
+    pub(super) async fn run(&mut self) -> Result<End, Fault> {
+        loop {
+            if let Some(frame) = self.next_frame().await? {
+                if let Some(end) = self.handle(frame).await? {
+                    return Ok(end);
+                }
+                continue;
+            }
+            self.send_queued().await?;
+            self.buffer.reserve(READ_BYTES);
+            match self.client.read_buf(&mut self.buffer).await {
+                Ok(0) | Err(_) if self.buffer.is_empty() => return Ok(End::ClientGone),
+                Ok(0) | Err(_) => return Err(truncated()),
+                Ok(_) => {}
+            }
+        }
+    }
+
+    async fn next_frame(&mut self) -> Result<Option<Frame>, Fault> {
+        if self.skip_bytes > 0 {
+            let skipped = self.skip_bytes.min(self.buffer.len());
+            self.buffer.advance(skipped);
+            self.skip_bytes -= skipped;
+        }
+        if self.skip_bytes > 0 {
+            return Ok(None);
+        }
+        match frame::next(&mut self.buffer, CLIENT_MESSAGE_BYTES_MAX) {
+            Ok(frame) => Ok(frame),
+            Err(Malformed::Length(length)) => Err(violation(format!("message length {length}"))),
+            Err(Malformed::Oversize { tag, body_bytes }) => {
+                self.oversize(tag, body_bytes).await?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Drops a message that is too long, and refuses it as what it is.
+    async fn oversize(&mut self, tag: u8, body_bytes: usize) -> Result<(), Fault> {
+        let cycle = match tag {
+            b'Q' | b'F' => Cycle::Simple,
+            b'P' | b'B' => Cycle::Extended,
+            _ => return Err(violation(format!("message {tag:#04x} of {body_bytes} bytes"))),
+        };
+        if body_bytes > SKIP_BYTES_MAX {
+            return Err(violation(format!("message {tag:#04x} of {body_bytes} bytes")));
+        }
+        self.skip_bytes = HEADER_BYTES + body_bytes;
+        if self.skip_to_sync {
+            return Ok(());
+        }
+        let message = format!(
+            "portcullis: the message has {body_bytes} bytes, more than the \
+             {CLIENT_MESSAGE_BYTES_MAX} that can be judged"
+        );
+        let fault = Fault::new(Blame::Client, "statement_too_long", "54000", message)
+            .hint("Send it in smaller statements; the session goes on.");
+        self.refuse(cycle, fault, None).await
+    }
+
+    async fn handle(&mut self, frame: Frame) -> Result<Option<End>, Fault> {
+        if self.skip_to_sync && !matches!(frame.tag, b'S' | b'X') {
+            return Ok(None);
+        }
+        self.room().await?;
+        let live = self.live;
+        let step = {
+            let mut shared = live.shared();
+            let state = Arc::clone(&shared.state);
+            frontend::step(frame, &mut shared.names, &live.target.grammar, &state)?
+        };
+        match step {
+            Step::Bind { request, name, id } => self.bind(request, name, id).await?,
+            Step::Close { named, id } => {
+                let expect = Expect::Close { named: named.clone(), id };
+                self.say(Control::Close(named), Some(expect));
+            }
+            Step::Describe { named, portal } => self.describe(named, portal),
+            Step::Execute { request, name, portal, .. } => {
+                self.execute(request, name, &portal).await?;
+            }
+            Step::Flush => self.say(Control::Flush, None),
+            Step::Ignore => {}
+            Step::Parse { request, name, id } => self.parse(request, &name, id).await?,
+            Step::Query { request } => self.query(request).await?,
+            Step::Refuse { cycle, fault, request } => self.refuse(cycle, fault, request).await?,
+            Step::Sync => {
+                self.skip_to_sync = false;
+                self.say(Control::Sync, Some(Expect::Sync));
+            }
+            Step::Terminate => {
+                self.say(Control::Terminate, None);
+                self.send_queued().await?;
+                return Ok(Some(End::ClientTerminated));
+            }
+            Step::Wait(frame) => {
+                self.settle().await?;
+                return Box::pin(self.handle(frame)).await;
+            }
+        }
+        Ok(None)
+    }
+
+    async fn query(&mut self, request: Request) -> Result<(), Fault> {
+        let generation = self.live.generation();
+        match generation.judge(&self.live.session, request) {
+            Judged::Decided(decided) => self.permit_query(decided, generation).await,
+            Judged::Denied(denied) => self.deny(Cycle::Simple, denied).await,
+            Judged::Held(held) => {
+                self.settle().await?;
+                match hold::wait(self, held).await? {
+                    Ok(decided) => self.permit_query(decided, generation).await,
+                    Err(denied) => self.deny(Cycle::Simple, *denied).await,
+                }
+            }
+        }
+    }
+
+    async fn permit_query(
+        &mut self,
+        decided: Decided,
+        generation: Arc<Generation>,
+    ) -> Result<(), Fault> {
+        let facts = decided.request().shared_facts();
+        self.track(decided.request());
+        let pending = self.live.recorder.permit(decided).await?;
+        let judgement = Judgement { number: pending.number(), facts, generation };
+        let expect = Expect::Query { judgement, plan: None };
+        self.queued.push_back(Queued::Permit { pending, expect });
+        Ok(())
+    }
+
+    async fn parse(&mut self, request: Request, name: &Bytes, id: u64) -> Result<(), Fault> {
+        let (text, facts) = (request.shared_text(), request.shared_facts());
+        let generation = self.live.generation();
+        let decided = match generation.judge(&self.live.session, request) {
+            Judged::Decided(decided) => decided,
+            Judged::Denied(denied) => return self.deny(Cycle::Extended, denied).await,
+            Judged::Held(held) => held.defer()?,
+        };
+        let prepared =
+            frontend::parse_sent(&mut self.live.shared().names, name, id, text, facts);
+        if let Err(fault) = prepared {
+            return self.refuse(Cycle::Extended, fault, Some(decided.into_request())).await;
+        }
+        let pending = self.live.recorder.permit(decided).await?;
+        let expect = Expect::Parse { name: name.clone(), id };
+        self.queued.push_back(Queued::Permit { pending, expect });
+        Ok(())
+    }
+
+    async fn bind(&mut self, request: Request, name: Bytes, id: u64) -> Result<(), Fault> {
+        let generation = self.live.generation();
+        let decided = match generation.judge(&self.live.session, request) {
+            Judged::Decided(decided) => decided,
+            Judged::Denied(denied) => {
+                self.live.shared().names.bind_failed(&name, id);
+                return self.deny(Cycle::Extended, denied).await;
+            }
+            Judged::Held(held) => held.defer()?,
+        };
+        let ruling = decided.ruling().clone();
+        let bound = Bound { id, generation, ruling, slot: PlanSlot::default() };
+        self.bound.retain(|name, _| self.live.shared().names.portal(name).is_some());
+        self.bound.insert(name.clone(), bound);
+        let pending = self.live.recorder.permit(decided).await?;
+        self.queued.push_back(Queued::Permit { pending, expect: Expect::Bind { name, id } });
+        Ok(())
+    }
+
+    fn describe(&mut self, named: Named, portal: Option<Arc<Portal>>) {
+        let expect = match (&named, portal) {
+            (Named::Portal(name), Some(portal)) => {
+                portal.describe_once();
+                self.expect_description(name, &portal, true)
+            }
+            _ => Expect::DescribeStatement,
+        };
+        self.say(Control::Describe(named), Some(expect));
+    }
+
+    /// The description of a portal, whose plan is for the Execute that follows.
+    fn expect_description(&self, name: &Bytes, portal: &Portal, told: bool) -> Expect {
+        let facts = Arc::clone(&portal.prepared.facts);
+        match self.bound.get(name).filter(|bound| bound.id == portal.id) {
+            Some(bound) => {
+                let generation = Arc::clone(&bound.generation);
+                let judgement = Judgement { number: 0, facts, generation };
+                Expect::DescribePortal { judgement, slot: Arc::clone(&bound.slot), told }
+            }
+            None => Expect::DescribeStatement,
+        }
+    }
+
+    async fn execute(
+        &mut self,
+        request: Request,
+        name: Bytes,
+        portal: &Arc<Portal>,
+    ) -> Result<(), Fault> {
+        let generation = self.live.generation();
+        let bound = self.bound.get(&name).filter(|bound| bound.id == portal.id);
+        let judged = match bound {
+            Some(bound) if Arc::ptr_eq(&bound.generation, &generation) => {
+                generation.confirm(&self.live.session, request, &bound.ruling)
+            }
+            _ => generation.judge(&self.live.session, request),
+        };
+        let decided = match judged {
+            Judged::Decided(decided) => decided,
+            Judged::Denied(denied) => return self.deny(Cycle::Extended, denied).await,
+            Judged::Held(held) => {
+                self.settle().await?;
+                match hold::wait(self, held).await? {
+                    Ok(decided) => decided,
+                    Err(denied) => return self.deny(Cycle::Extended, *denied).await,
+                }
+            }
+        };
+        let slot = self.described(&name, portal, &generation, decided.ruling());
+        self.track(decided.request());
+        let facts = decided.request().shared_facts();
+        let pending = self.live.recorder.permit(decided).await?;
+        let judgement = Judgement { number: pending.number(), facts, generation };
+        let expect = Expect::Execute { judgement, slot };
+        self.queued.push_back(Queued::Permit { pending, expect });
+        Ok(())
+    }
+
+    /// Makes sure that the portal was described under the policy in force, so that its columns
+    /// are known before its first row: clients that cache descriptions never ask.
+    fn described(
+        &mut self,
+        name: &Bytes,
+        portal: &Arc<Portal>,
+        generation: &Arc<Generation>,
+        ruling: &Ruling,
+    ) -> PlanSlot {
+        let current = self
+            .bound
+            .get(name)
+            .is_some_and(|it| it.id == portal.id && Arc::ptr_eq(&it.generation, generation));
+        if !current {
+            let generation = Arc::clone(generation);
+            let (ruling, slot) = (ruling.clone(), PlanSlot::default());
+            let bound = Bound { id: portal.id, generation, ruling, slot };
+            self.bound.insert(name.clone(), bound);
+        }
+        if portal.describe_once() || !current {
+            let expect = self.expect_description(name, portal, false);
+            self.say(Control::Describe(Named::Portal(name.clone())), Some(expect));
+        }
+        self.bound.get(name).map(|bound| Arc::clone(&bound.slot)).unwrap_or_default()
+    }
+
+    /// Remembers what changes the meaning of later statements: settings, and the schema.
+    fn track(&self, request: &Request) {
+        if request.facts().statements.iter().any(|one| one.class >= Class::Code) {
+            self.live.schema_touched();
+        }
+        let touches = |name: &str| {
+            let mut objects = request.facts().statements.iter().flat_map(|one| &one.objects);
+            objects.any(|object| {
+                object.kind == "setting" && (object.name == name || object.name == "*")
+            })
+        };
+        if touches("search_path") {
+            let mut shared = self.live.shared();
+            let state = State { search_path: request.text().to_owned(), ..(*shared.state).clone() };
+            shared.state = Arc::new(state);
+        }
+    }
+
+    fn say(&mut self, control: Control, expect: Option<Expect>) {
+        self.queued.push_back(Queued::Say { control, expect });
+    }
+
+    /// Refuses what was not judged by a policy, and records what was asked.
+    async fn refuse(
+        &mut self,
+        cycle: Cycle,
+        fault: Fault,
+        request: Option<Request>,
+    ) -> Result<(), Fault> {
+        match request {
+            Some(request) => {
+                let denied = policy::refuse(request, fault);
+                self.deny(cycle, denied).await
+            }
+            None => {
+                self.live.recorder.note(super::noted(&fault)).await?;
+                self.tell(cycle, fault);
+                Ok(())
+            }
+        }
+    }
+
+    async fn deny(&mut self, cycle: Cycle, denied: policy::Denied) -> Result<(), Fault> {
+        self.live.recorder.deny(&denied).await?;
+        self.tell(cycle, denied.into_fault());
+        Ok(())
+    }
+
+    /// Puts the server in the state that the client is told, and the fault in its place among
+    /// the answers.
+    fn tell(&mut self, cycle: Cycle, fault: Fault) {
+        self.say(Control::Fail, Some(Expect::Fail(Box::new(fault))));
+        match cycle {
+            Cycle::Extended => self.skip_to_sync = true,
+            Cycle::Simple => self.say(Control::Sync, Some(Expect::Sync)),
+        }
+    }
+
+    /// Sends what is queued, each once its entry is durable. Entries queued together become
+    /// durable together.
+    pub(super) async fn send_queued(&mut self) -> Result<(), Fault> {
+        while let Some(queued) = self.queued.pop_front() {
+            match queued {
+                Queued::Permit { pending, expect } => {
+                    let permit = pending.await?;
+                    self.expect(expect);
+                    self.upstream.send(permit);
+                }
+                Queued::Say { control, expect } => {
+                    if let Some(expect) = expect {
+                        self.expect(expect);
+                    }
+                    self.upstream.say(&control);
+                }
+            }
+        }
+        self.upstream.flush().await.map_err(|_| super::upstream_gone())
+    }
+
+    fn expect(&self, expect: Expect) {
+        let mut shared = self.live.shared();
+        let shared = &mut *shared;
+        shared.ledger.push(expect, &mut shared.names);
+    }
+
+    /// Waits until the target has answered all that was sent.
+    async fn settle(&mut self) -> Result<(), Fault> {
+        self.say(Control::Flush, None);
+        self.send_queued().await?;
+        loop {
+            let progress = self.live.progress.notified();
+            if self.live.shared().ledger.len() == 0 {
+                return Ok(());
+            }
+            progress.await;
+        }
+    }
+
+    /// Keeps a client from sending without end ahead of the answers.
+    async fn room(&mut self) -> Result<(), Fault> {
+        if self.queued.len() >= PIPELINE_MESSAGES_MAX {
+            self.send_queued().await?;
+        }
+        loop {
+            let progress = self.live.progress.notified();
+            if self.live.shared().ledger.len() < PIPELINE_MESSAGES_MAX {
+                return Ok(());
+            }
+            progress.await;
+        }
+    }
+}
+
+fn violation(what: impl std::fmt::Display) -> Fault {
+    let message = format!("portcullis: the client broke the protocol: {what}");
+    Fault::new(Blame::Client, "protocol_violation", "08P01", message)
+}
+
+fn truncated() -> Fault {
+    Fault::new(
+        Blame::Client,
+        "message_truncated",
+        "08P01",
+        "portcullis: the connection ended inside a message",
+    )
+}

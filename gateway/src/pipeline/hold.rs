@@ -1,0 +1,149 @@
+//! A held request: the wire stands still until a person decides.
+
+use std::sync::atomic::Ordering;
+use std::time::{Duration, SystemTime};
+
+use tokio::io::AsyncReadExt;
+use tokio::time::{Instant, interval_at, sleep_until};
+
+use super::forward::Forward;
+use super::live::Live;
+use crate::audit::{ApprovalDecision, ApprovalOutcome};
+use crate::fault::{Blame, Fault};
+use crate::identity::Claims;
+use crate::limits::{HOLD_IN_TRANSACTION_SECS_MAX, HOLD_NOTICE_SECS, HOLD_READ_AHEAD_BYTES_MAX};
+use crate::policy::approval::{Answer, Given, Pending};
+use crate::policy::{Decided, Denied, Held};
+
+/// What ended the waiting.
+enum Woken {
+    Answer(Given),
+    ClientGone,
+    Expired,
+    Withdrawn,
+}
+
+/// Asks, tells the client, and waits. The inner error is a refusal that the session survives.
+pub(super) async fn wait(
+    forward: &mut Forward<'_>,
+    held: Held,
+) -> Result<Result<Decided, Box<Denied>>, Fault> {
+    let live = forward.live;
+    let now = SystemTime::now();
+    let mut pending = match live.gateway.approvals.ask(&held, &live.session, now) {
+        Ok(pending) => pending,
+        Err(fault) => return Ok(Err(Box::new(held.refuse(fault)))),
+    };
+    let deadline = deadline(live, &pending, now);
+    let number = live.recorder.hold(&held, pending.id(), pending.binding(), seconds(deadline)).await?;
+    let holding = Holding::start(live);
+    let woken = sleep(forward, &mut pending, deadline, now).await;
+    drop(holding);
+    let id = pending.id().to_owned();
+    let record = async |decision, by: Option<Claims>, note: &str| {
+        let note = (!note.is_empty()).then(|| note.to_owned());
+        let outcome = ApprovalOutcome { id: id.clone(), number, decision, by, note };
+        live.recorder.approval(&outcome).await
+    };
+    match woken {
+        Woken::Answer(given) => {
+            let result = match given.answer() {
+                Answer::Approve => ApprovalDecision::Approved,
+                Answer::Deny => ApprovalDecision::Denied,
+            };
+            record(result, Some(given.approver().clone()), given.note()).await?;
+            let now = SystemTime::now();
+            match pending.acknowledge(given, now) {
+                Ok(granted) => Ok(held.grant(granted, &live.session, now)),
+                Err(fault) => Ok(Err(Box::new(held.refuse(fault)))),
+            }
+        }
+        Woken::Expired => {
+            record(ApprovalDecision::Expired, None, "").await?;
+            Ok(Err(Box::new(held.refuse(pending.expire()))))
+        }
+        Woken::Withdrawn => {
+            record(ApprovalDecision::Withdrawn, None, "cancelled by the client").await?;
+            Ok(Err(Box::new(held.refuse(withdrawn(&id)))))
+        }
+        Woken::ClientGone => {
+            record(ApprovalDecision::Withdrawn, None, "the client left").await?;
+            Err(Fault::new(Blame::Client, "client_gone", "57014", "the client left"))
+        }
+    }
+}
+
+async fn sleep(
+    forward: &mut Forward<'_>,
+    pending: &mut Pending,
+    deadline: SystemTime,
+    now: SystemTime,
+) -> Woken {
+    let live = forward.live;
+    let left = deadline.duration_since(now).unwrap_or(Duration::ZERO);
+    let expiry = sleep_until(Instant::now() + left);
+    tokio::pin!(expiry);
+    let every = Duration::from_secs(HOLD_NOTICE_SECS);
+    let mut notices = interval_at(Instant::now(), every);
+    loop {
+        let room = forward.buffer.len() < HOLD_READ_AHEAD_BYTES_MAX;
+        tokio::select! {
+            // A cancel or an expiry that is due wins over an answer that came with it.
+            biased;
+            () = live.withdraw.notified() => return Woken::Withdrawn,
+            () = &mut expiry => return Woken::Expired,
+            answer = pending.answer() => match answer {
+                Ok(given) => return Woken::Answer(given),
+                Err(_) => return Woken::Withdrawn,
+            },
+            _ = notices.tick() => {
+                // A full channel means that the client does not read; it is told next time.
+                let _ = forward.notices.try_send(pending.notice(SystemTime::now()));
+            }
+            read = forward.client.read_buf(&mut forward.buffer), if room => {
+                if !matches!(read, Ok(1..)) {
+                    return Woken::ClientGone;
+                }
+            }
+        }
+    }
+}
+
+/// A hold inside a transaction keeps locks, so it is shorter.
+fn deadline(live: &Live, pending: &Pending, now: SystemTime) -> SystemTime {
+    let limit = now + Duration::from_secs(HOLD_IN_TRANSACTION_SECS_MAX);
+    match live.shared().ledger.status() {
+        b'I' => pending.deadline(),
+        _ => pending.deadline().min(limit),
+    }
+}
+
+fn seconds(time: SystemTime) -> i64 {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}
+
+fn withdrawn(id: &str) -> Fault {
+    Fault::new(
+        Blame::Client,
+        "approval_withdrawn",
+        "57014",
+        format!("canceling statement due to user request; approval {id} is withdrawn"),
+    )
+}
+
+/// Marks the session as holding, so that a cancel request withdraws the question.
+struct Holding<'a>(&'a Live);
+
+impl<'a> Holding<'a> {
+    fn start(live: &'a Live) -> Self {
+        live.holding.store(true, Ordering::SeqCst);
+        Self(live)
+    }
+}
+
+impl Drop for Holding<'_> {
+    fn drop(&mut self) {
+        self.0.holding.store(false, Ordering::SeqCst);
+    }
+}

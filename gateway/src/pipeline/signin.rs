@@ -1,0 +1,170 @@
+//! From a protected connection to an open session: token, claims, target.
+
+use std::net::SocketAddr;
+
+use bytes::BytesMut;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::ClientStream;
+use super::runtime::{Gateway, Target};
+use crate::fault::{Blame, Fault};
+use crate::identity::{Principal, Token};
+use crate::limits::AUTH_MESSAGE_BYTES_MAX;
+use crate::protocol::postgres::backend;
+use crate::protocol::postgres::frame::{self, Fields};
+use crate::protocol::postgres::startup::{self, Startup};
+use crate::session::{self, Session, Wanted};
+
+/// Settings that a client may give at start-up. Each is harmless to what is judged and masked.
+const SETTINGS_ALLOWED: [&str; 6] = [
+    "application_name",
+    "client_encoding",
+    "datestyle",
+    "extra_float_digits",
+    "intervalstyle",
+    "timezone",
+];
+
+/// Asks for the token; `None` when the client leaves instead, as psql does to prompt its user.
+pub(super) async fn ask_token(
+    stream: &mut ClientStream,
+    startup: &Startup,
+) -> Result<Option<Token>, Fault> {
+    let mut out = BytesMut::new();
+    if let Some(negotiation) = startup.negotiation() {
+        out.extend_from_slice(&negotiation);
+    }
+    backend::ask_password(&mut out);
+    let mut buffer = BytesMut::new();
+    if stream.write_all(&out).await.is_err() || stream.flush().await.is_err() {
+        return Ok(None);
+    }
+    let frame = loop {
+        let next = frame::next(&mut buffer, AUTH_MESSAGE_BYTES_MAX);
+        if let Some(frame) = next.map_err(|_| malformed("its length is out of bounds"))? {
+            break frame;
+        }
+        match stream.read_buf(&mut buffer).await {
+            Ok(0) | Err(_) if buffer.is_empty() => return Ok(None),
+            Ok(0) | Err(_) => return Err(malformed("it is cut short")),
+            Ok(_) => {}
+        }
+    };
+    if frame.tag != b'p' {
+        return Err(malformed("another message came in its place"));
+    }
+    if !buffer.is_empty() {
+        return Err(malformed("more bytes came before the answer to it"));
+    }
+    let mut fields = Fields::new(frame.body);
+    let text = fields.string().map_err(|_| malformed("it has no end"))?;
+    fields.end().map_err(|_| malformed("bytes are left over"))?;
+    let text = String::from_utf8(text.into()).map_err(|_| malformed("it is not UTF-8"))?;
+    Ok(Some(Token::new(text)))
+}
+
+fn malformed(why: &str) -> Fault {
+    let message = format!("portcullis: the password message is malformed: {why}");
+    Fault::new(Blame::Client, "password_malformed", "08P01", message)
+}
+
+/// The target that a client names by `dbname=TARGET` or `dbname=TARGET/DATABASE`.
+pub(super) fn target<'a>(
+    gateway: &Gateway,
+    startup: &'a Startup,
+) -> Result<(std::sync::Arc<Target>, &'a str), Fault> {
+    let user = startup.parameter("user").unwrap_or_default();
+    let named = startup.parameter("database").unwrap_or(user);
+    let (name, database) = named.split_once('/').unwrap_or((named, ""));
+    match gateway.target(name) {
+        Some(target) => Ok((target, database)),
+        None => Err(Fault::new(
+            Blame::Client,
+            "target_unknown",
+            "3D000",
+            format!("portcullis: there is no target \"{name}\" here"),
+        )
+        .hint("Connect with dbname=TARGET or dbname=TARGET/DATABASE; the operator names them.")),
+    }
+}
+
+/// Opens the session if the claims allow what the client wants.
+pub(super) fn open(
+    principal: Principal,
+    target: &Target,
+    startup: &Startup,
+    database: &str,
+    peer: SocketAddr,
+) -> Result<Session, Fault> {
+    let settings = &target.settings;
+    let first = settings.databases.first().map(String::as_str).unwrap_or_default();
+    let database = if database.is_empty() { first } else { database };
+    let wanted = Wanted {
+        target: &settings.name,
+        protocol: "postgres",
+        database,
+        role: startup.parameter("user").unwrap_or_default(),
+        client: startup.parameter("application_name").unwrap_or_default(),
+        peer,
+    };
+    let session = session::open(principal, &settings.access, &wanted)?;
+    if !settings.databases.iter().any(|known| known == database) {
+        return Err(Fault::new(
+            Blame::Client,
+            "database_unknown",
+            "3D000",
+            format!("portcullis: target \"{}\" has no database \"{database}\"", settings.name),
+        )
+        .hint(format!("Its databases are: {}.", settings.databases.join(", "))));
+    }
+    Ok(session)
+}
+
+/// The settings to start the upstream session with.
+pub(super) fn settings(startup: &Startup) -> Result<Vec<(String, String)>, Fault> {
+    if startup.parameter("replication").is_some_and(|value| !is_off(value)) {
+        return Err(Fault::new(
+            Blame::Policy,
+            "replication_refused",
+            "0A000",
+            "portcullis: replication connections are refused",
+        ));
+    }
+    let asked = startup::settings(startup).map_err(|refused| {
+        let why = match refused {
+            startup::Refused::Malformed(why) => why,
+            startup::Refused::Version(..) => "the protocol version is not spoken here",
+        };
+        let message = format!("portcullis: {why}");
+        Fault::new(Blame::Client, "startup_malformed", "08P01", message)
+    })?;
+    let mut settings = Vec::new();
+    for (name, value) in asked {
+        let folded = name.to_ascii_lowercase();
+        if !SETTINGS_ALLOWED.contains(&folded.as_str()) {
+            let message = format!("portcullis: the start-up setting \"{name}\" is not allowed");
+            return Err(Fault::new(Blame::Policy, "setting_refused", "42501", message)
+                .hint(format!("Allowed are: {}.", SETTINGS_ALLOWED.join(", "))));
+        }
+        if folded != "client_encoding" {
+            settings.push((name, value));
+        } else if !is_utf8(&value) {
+            let message = format!("portcullis: client_encoding \"{value}\" is refused");
+            return Err(Fault::new(Blame::Client, "encoding_refused", "22023", message)
+                .hint("Statements are judged as UTF-8: use client_encoding=UTF8."));
+        }
+    }
+    settings.push(("client_encoding".to_owned(), "UTF8".to_owned()));
+    Ok(settings)
+}
+
+/// libpq names SQL_ASCII under the C locale, where it means that any bytes pass; ours are UTF-8.
+fn is_utf8(value: &str) -> bool {
+    let plain: String =
+        value.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_lowercase();
+    matches!(plain.as_str(), "utf8" | "unicode" | "sqlascii")
+}
+
+fn is_off(value: &str) -> bool {
+    matches!(value.to_ascii_lowercase().as_str(), "false" | "off" | "no" | "0" | "f" | "n")
+}

@@ -1,0 +1,425 @@
+//! What a signed-in client sends: decoding, and the step each message asks for
+//! (PostgreSQL 18, sections 54.2.2 to 54.2.4 and 54.7).
+
+use std::sync::Arc;
+
+use bytes::{BufMut, Bytes, BytesMut};
+
+use super::frame::{self, BadBody, Fields, Frame};
+use super::names::{Full, Lookup, Names, Portal, Prepared};
+use crate::fault::{Blame, Fault};
+use crate::protocol::{Facts, Kind, Parameter, Request, State};
+
+/// Words that go upstream without judgement, because none of them can run anything: what they
+/// act on was judged when it was made.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Control {
+    /// Close a statement or portal.
+    Close(Named),
+    /// Describe a statement or portal.
+    Describe(Named),
+    /// A message that is sure to fail (a Bind of a statement that can't exist), so that the
+    /// server is in the state that a refused client is told: transaction aborted, the rest of
+    /// the pipeline skipped.
+    Fail,
+    /// Flush.
+    Flush,
+    /// Sync.
+    Sync,
+    /// Terminate.
+    Terminate,
+}
+
+/// A statement or a portal by name.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Named {
+    /// A portal.
+    Portal(Bytes),
+    /// A prepared statement.
+    Statement(Bytes),
+}
+
+/// Shown in the target's own log when the gateway refused something in a pipeline. Longer names
+/// than a client can prepare are not needed: no client gets a statement of this name past us.
+pub const REFUSED_STATEMENT: &[u8] = b"refused by portcullis";
+
+impl Control {
+    /// Appends the message.
+    pub fn encode(&self, out: &mut BytesMut) {
+        match self {
+            Self::Close(named) => frame::put(out, b'C', |out| put_named(out, named)),
+            Self::Describe(named) => frame::put(out, b'D', |out| put_named(out, named)),
+            Self::Fail => frame::put(out, b'B', |out| {
+                frame::put_string(out, b"");
+                frame::put_string(out, REFUSED_STATEMENT);
+                out.put_slice(&[0; 6]);
+            }),
+            Self::Flush => frame::put(out, b'H', |_| {}),
+            Self::Sync => frame::put(out, b'S', |_| {}),
+            Self::Terminate => frame::put(out, b'X', |_| {}),
+        }
+    }
+}
+
+fn put_named(out: &mut BytesMut, named: &Named) {
+    let (kind, name) = match named {
+        Named::Portal(name) => (b'P', name),
+        Named::Statement(name) => (b'S', name),
+    };
+    out.put_u8(kind);
+    frame::put_string(out, name);
+}
+
+/// How a refusal is told: what the client expects after the error.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Cycle {
+    /// The rest of the pipeline up to Sync is skipped.
+    Extended,
+    /// ReadyForQuery follows.
+    Simple,
+}
+
+/// What a message asks for.
+#[derive(Debug)]
+pub enum Step {
+    /// Judge the Bind; the portal exists once it is sent.
+    Bind { request: Request, name: Bytes, id: u64 },
+    /// Close, and note the answer under this id.
+    Close { named: Named, id: u64 },
+    /// Describe; `portal` when a portal is described.
+    Describe { named: Named, portal: Option<Arc<Portal>> },
+    /// Judge the Execute.
+    Execute { request: Request, name: Bytes, portal: Arc<Portal>, rows_max: i32 },
+    /// Forward.
+    Flush,
+    /// Nothing: outside COPY the server ignores these too.
+    Ignore,
+    /// Judge the Parse.
+    Parse { request: Request, name: Bytes, id: u64 },
+    /// Judge the Query.
+    Query { request: Request },
+    /// Refuse; `request` when there is something to record as asked.
+    Refuse { cycle: Cycle, fault: Fault, request: Option<Request> },
+    /// Forward.
+    Sync,
+    /// The client leaves.
+    Terminate,
+    /// Ask again once the answers under way came: the name is unsettled.
+    Wait(Frame),
+}
+
+/// The client broke the protocol: the session ends with this.
+pub type Violation = Fault;
+
+fn violation(message: impl Into<std::borrow::Cow<'static, str>>) -> Violation {
+    Fault::new(Blame::Client, "protocol_violation", "08P01", message)
+}
+
+/// Reads statements: text to facts, usually through a cache.
+pub trait Grammar {
+    /// What the grammar says of this text.
+    fn facts(&self, text: &Arc<str>) -> Result<Arc<Facts>, Fault>;
+}
+
+/// The step that a client's message asks for.
+pub fn step(
+    frame: Frame,
+    names: &mut Names,
+    grammar: &dyn Grammar,
+    state: &Arc<State>,
+) -> Result<Step, Violation> {
+    let tag = frame.tag;
+    let copy = frame.clone();
+    let mut fields = Fields::new(frame.body);
+    let step = match tag {
+        b'Q' => query(&mut fields, names, grammar, state),
+        b'P' => parse(&mut fields, copy, names, grammar, state),
+        b'B' => bind(&mut fields, copy, names, state),
+        b'E' => execute(&mut fields, names, state),
+        b'D' => named(&mut fields).map(|named| describe(named, names)),
+        b'C' => named(&mut fields).map(|named| close(named, copy, names)),
+        b'S' => Ok(Step::Sync),
+        b'H' => Ok(Step::Flush),
+        b'X' => Ok(Step::Terminate),
+        b'd' | b'c' | b'f' => {
+            fields.rest();
+            Ok(Step::Ignore)
+        }
+        b'F' => {
+            fields.rest();
+            Ok(refuse_function_call())
+        }
+        _ => return Err(violation(format!("message type {tag:#04x} is unknown"))),
+    };
+    let step = step.and_then(|step| fields.end().map(|()| step));
+    step.map_err(|BadBody| violation(format!("message '{}' is malformed", tag as char)))
+}
+
+fn refuse_function_call() -> Step {
+    let fault = Fault::new(
+        Blame::Policy,
+        "function_call_refused",
+        "0A000",
+        "portcullis: function calls by object id (fast path) are refused",
+    )
+    .hint("Call the function with SELECT instead; the session goes on.");
+    Step::Refuse { cycle: Cycle::Simple, fault, request: None }
+}
+
+fn query(
+    fields: &mut Fields,
+    names: &mut Names,
+    grammar: &dyn Grammar,
+    state: &Arc<State>,
+) -> Result<Step, BadBody> {
+    let raw = fields.string()?;
+    names.simple_query();
+    let text = match text(&raw) {
+        Ok(text) => text,
+        Err(fault) => return Ok(Step::Refuse { cycle: Cycle::Simple, fault, request: None }),
+    };
+    let wire = wire(b'Q', |out| frame::put_string(out, &raw));
+    Ok(match grammar.facts(&text) {
+        Ok(facts) => Step::Query { request: request(Kind::SqlQuery, text, facts, state, wire) },
+        Err(fault) => {
+            let request = Some(request(Kind::SqlQuery, text, Arc::default(), state, Bytes::new()));
+            Step::Refuse { cycle: Cycle::Simple, fault, request }
+        }
+    })
+}
+
+fn parse(
+    fields: &mut Fields,
+    frame: Frame,
+    names: &mut Names,
+    grammar: &dyn Grammar,
+    state: &Arc<State>,
+) -> Result<Step, BadBody> {
+    let name = fields.string()?;
+    let raw = fields.string()?;
+    let types = fields.count()?;
+    let oids = (0..types).map(|_| fields.u32()).collect::<Result<Vec<_>, _>>()?;
+    if names.unsettled(&name) {
+        return Ok(Step::Wait(frame));
+    }
+    let text = match text(&raw).and_then(|text| self::name(&name).map(|()| text)) {
+        Ok(text) => text,
+        Err(fault) => return Ok(refuse(fault)),
+    };
+    let facts = match grammar.facts(&text) {
+        Ok(facts) => facts,
+        Err(fault) => {
+            let request = request(Kind::SqlParse, text, Arc::default(), state, Bytes::new());
+            return Ok(Step::Refuse { cycle: Cycle::Extended, fault, request: Some(request) });
+        }
+    };
+    let wire = wire(b'P', |out| {
+        frame::put_string(out, &name);
+        frame::put_string(out, &raw);
+        out.put_u16(u16::try_from(oids.len()).unwrap_or(0));
+        oids.iter().for_each(|&oid| out.put_u32(oid));
+    });
+    let id = names.mint();
+    Ok(Step::Parse { request: request(Kind::SqlParse, text, facts, state, wire), name, id })
+}
+
+/// Notes a Parse that was permitted; the caller sends it now.
+pub fn parse_sent(
+    names: &mut Names,
+    name: &Bytes,
+    id: u64,
+    request_text: Arc<str>,
+    facts: Arc<Facts>,
+) -> Result<(), Fault> {
+    let prepared = Arc::new(Prepared { text: request_text, facts });
+    names.prepare(name.clone(), id, prepared).map_err(full)
+}
+
+fn bind(
+    fields: &mut Fields,
+    frame: Frame,
+    names: &mut Names,
+    state: &Arc<State>,
+) -> Result<Step, BadBody> {
+    let portal = fields.string()?;
+    let statement = fields.string()?;
+    let formats = formats(fields)?;
+    let count = fields.count()?;
+    let mut parameters = Vec::with_capacity(count.min(64));
+    for index in 0..count {
+        let binary = match formats.as_slice() {
+            [] => false,
+            [one] => *one == 1,
+            many => *many.get(index).ok_or(BadBody)? == 1,
+        };
+        parameters.push(Parameter { binary, value: fields.value()? });
+    }
+    if formats.len() > 1 && formats.len() != count {
+        return Err(BadBody);
+    }
+    let results = self::formats(fields)?;
+    let prepared = match names.lookup(&statement) {
+        Lookup::Busy => return Ok(Step::Wait(frame)),
+        Lookup::Found(prepared) => prepared,
+        Lookup::Missing => return Ok(refuse(missing("prepared statement", &statement, "26000"))),
+    };
+    if let Err(fault) = name(&portal) {
+        return Ok(refuse(fault));
+    }
+    let id = names.mint();
+    let parameters: Arc<[Parameter]> = parameters.into();
+    let wire = wire(b'B', |out| put_bind(out, &portal, &statement, &formats, &parameters, &results));
+    if let Err(error) = names.bind(portal.clone(), id, Arc::clone(&prepared), parameters.clone()) {
+        return Ok(refuse(full(error)));
+    }
+    let Prepared { text, facts } = &*prepared;
+    let mut request =
+        request(Kind::SqlBind, Arc::clone(text), Arc::clone(facts), state, wire);
+    request.parameters = parameters;
+    Ok(Step::Bind { request, name: portal, id })
+}
+
+fn put_bind(
+    out: &mut BytesMut,
+    portal: &[u8],
+    statement: &[u8],
+    formats: &[i16],
+    parameters: &[Parameter],
+    results: &[i16],
+) {
+    let put_formats = |out: &mut BytesMut, formats: &[i16]| {
+        out.put_u16(u16::try_from(formats.len()).unwrap_or(0));
+        formats.iter().for_each(|&format| out.put_i16(format));
+    };
+    frame::put_string(out, portal);
+    frame::put_string(out, statement);
+    put_formats(out, formats);
+    out.put_u16(u16::try_from(parameters.len()).unwrap_or(0));
+    for parameter in parameters {
+        match &parameter.value {
+            None => out.put_i32(-1),
+            Some(value) => {
+                out.put_i32(i32::try_from(value.len()).unwrap_or(0));
+                out.put_slice(value);
+            }
+        }
+    }
+    put_formats(out, results);
+}
+
+fn formats(fields: &mut Fields) -> Result<Vec<i16>, BadBody> {
+    let count = fields.count()?;
+    let formats = (0..count).map(|_| fields.i16()).collect::<Result<Vec<_>, _>>()?;
+    if formats.iter().all(|format| matches!(format, 0 | 1)) { Ok(formats) } else { Err(BadBody) }
+}
+
+fn execute(fields: &mut Fields, names: &mut Names, state: &Arc<State>) -> Result<Step, BadBody> {
+    let name = fields.string()?;
+    let rows_max = fields.i32()?;
+    let Some(portal) = names.portal(&name) else {
+        return Ok(refuse(missing("portal", &name, "34000")));
+    };
+    let wire = wire(b'E', |out| {
+        frame::put_string(out, &name);
+        out.put_i32(rows_max);
+    });
+    let Prepared { text, facts } = &*portal.prepared;
+    let mut request = request(Kind::SqlExecute, Arc::clone(text), Arc::clone(facts), state, wire);
+    request.parameters = Arc::clone(&portal.parameters);
+    Ok(Step::Execute { request, name, portal, rows_max })
+}
+
+fn named(fields: &mut Fields) -> Result<Named, BadBody> {
+    match fields.u8()? {
+        b'P' => Ok(Named::Portal(fields.string()?)),
+        b'S' => Ok(Named::Statement(fields.string()?)),
+        _ => Err(BadBody),
+    }
+}
+
+fn describe(named: Named, names: &Names) -> Step {
+    match &named {
+        Named::Portal(name) => match names.portal(name) {
+            Some(portal) => Step::Describe { named, portal: Some(portal) },
+            None => refuse(missing("portal", name, "34000")),
+        },
+        Named::Statement(name) => match names.lookup(name) {
+            Lookup::Missing => refuse(missing("prepared statement", name, "26000")),
+            Lookup::Busy | Lookup::Found(_) => Step::Describe { named, portal: None },
+        },
+    }
+}
+
+fn close(named: Named, frame: Frame, names: &mut Names) -> Step {
+    let id = names.mint();
+    match &named {
+        Named::Portal(name) => names.close_portal(name),
+        Named::Statement(name) if names.unsettled(name) => return Step::Wait(frame),
+        Named::Statement(name) => names.close(name, id),
+    }
+    Step::Close { named, id }
+}
+
+fn request(
+    kind: Kind,
+    text: Arc<str>,
+    facts: Arc<Facts>,
+    state: &Arc<State>,
+    wire: Bytes,
+) -> Request {
+    Request { kind, text, facts, parameters: Arc::from([]), state: Arc::clone(state), wire }
+}
+
+fn wire(tag: u8, write: impl FnOnce(&mut BytesMut)) -> Bytes {
+    let mut out = BytesMut::new();
+    frame::put(&mut out, tag, write);
+    out.freeze()
+}
+
+fn text(raw: &Bytes) -> Result<Arc<str>, Fault> {
+    std::str::from_utf8(raw).map(Arc::from).map_err(|error| {
+        let at = error.valid_up_to();
+        Fault::new(
+            Blame::Client,
+            "statement_not_utf8",
+            "22021",
+            format!("portcullis: the statement is not UTF-8 (byte {at})"),
+        )
+        .hint("Set client_encoding to UTF8 and send UTF-8; the session goes on.")
+    })
+}
+
+fn name(name: &Bytes) -> Result<(), Fault> {
+    if name.as_ref() != REFUSED_STATEMENT && std::str::from_utf8(name).is_ok() {
+        return Ok(());
+    }
+    Err(Fault::new(
+        Blame::Client,
+        "name_refused",
+        "42602",
+        "portcullis: this name of a statement or portal can't be used",
+    ))
+}
+
+fn missing(what: &str, name: &Bytes, sqlstate: &'static str) -> Fault {
+    let name = String::from_utf8_lossy(name);
+    let message = format!("{what} \"{name}\" does not exist");
+    Fault::new(Blame::Client, "name_unknown", sqlstate, message)
+}
+
+fn full(_: Full) -> Fault {
+    Fault::new(
+        Blame::Client,
+        "names_full",
+        "54000",
+        "portcullis: too many prepared statements or portals in this session",
+    )
+    .hint("Close or DEALLOCATE those no longer used.")
+}
+
+fn refuse(fault: Fault) -> Step {
+    Step::Refuse { cycle: Cycle::Extended, fault, request: None }
+}
+
+#[cfg(test)]
+mod tests;

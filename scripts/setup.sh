@@ -1,0 +1,133 @@
+#!/usr/bin/env bash
+# Installs what a fresh Debian-like machine with Rust is missing. Run it as often as you like.
+#
+#   scripts/setup.sh demo     what `make demo` needs: a C compiler, libclang, PostgreSQL, wasm target
+#   scripts/setup.sh test     the above, cargo-nextest, and an OpenID provider from npm
+#   scripts/setup.sh bench    what `make demo` needs, and PgBouncer
+set -euo pipefail
+
+# The OpenID provider that judges ours; another version is another judge, so it is pinned.
+readonly OIDC_PROVIDER=9.13.3
+readonly NEXTEST=0.9.143
+readonly CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/portcullis
+
+group=${1:-demo}
+case $group in
+demo | test | bench) ;;
+*)
+    echo "usage: scripts/setup.sh demo|test|bench" >&2
+    exit 64
+    ;;
+esac
+
+say() { echo "==> $*"; }
+
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# PostgreSQL's server is often installed but not in PATH.
+have_server() {
+    have "$1" || compgen -G "/usr/lib/postgresql/*/bin/$1" >/dev/null
+}
+
+have_libclang() {
+    [[ -n ${LIBCLANG_PATH:-} ]] || compgen -G '/usr/lib/llvm-*/lib/libclang*.so*' >/dev/null ||
+        compgen -G '/usr/lib/*/libclang*.so*' >/dev/null ||
+        compgen -G '/usr/lib64/libclang*.so*' >/dev/null
+}
+
+packages=()
+need() { # TEST-COMMAND... -- PACKAGE...
+    local check=()
+    while [[ $1 != -- ]]; do
+        check+=("$1")
+        shift
+    done
+    shift
+    "${check[@]}" || packages+=("$@")
+}
+
+need have cc -- build-essential
+need have make -- make
+need have cmake -- cmake
+need have_libclang -- libclang-dev
+need have_server postgres -- postgresql
+need have psql -- postgresql-client
+if [[ $group != demo ]]; then
+    need have openssl -- openssl
+fi
+if [[ $group == test ]]; then
+    need have node -- nodejs
+    need have npm -- npm
+fi
+if [[ $group == bench ]]; then
+    need have pgbouncer -- pgbouncer
+    need have_server pgbench -- postgresql-contrib
+fi
+
+install_packages() {
+    local as=()
+    if [[ $(id -u) != 0 ]]; then
+        if have sudo && sudo -n true 2>/dev/null; then
+            as=(sudo -n)
+        elif have sudo && [[ -t 0 ]]; then
+            as=(sudo)
+        else
+            echo "setup: these packages are missing and neither root nor sudo is at hand:" >&2
+            echo "setup:   ${packages[*]}" >&2
+            echo "setup: install them (Debian's names) and run this again" >&2
+            exit 1
+        fi
+    fi
+    if ! have apt-get; then
+        echo "setup: this machine has no apt-get; install these (Debian's names):" >&2
+        echo "setup:   ${packages[*]}" >&2
+        exit 1
+    fi
+    say "installing ${packages[*]}"
+    local log
+    log=$(mktemp)
+    if ! {
+        "${as[@]}" env DEBIAN_FRONTEND=noninteractive apt-get update &&
+            "${as[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install --yes \
+                --no-install-recommends "${packages[@]}"
+    } >"$log" 2>&1; then
+        tail -n 30 "$log" >&2
+        echo "setup: apt-get failed (see above)" >&2
+        exit 1
+    fi
+    rm -f "$log"
+}
+
+((${#packages[@]} == 0)) || install_packages
+
+if ! have cargo || ! have rustc; then
+    echo "setup: Rust is missing: install rustup (https://rustup.rs) and run this again" >&2
+    exit 1
+fi
+
+libdir=$(rustc --print target-libdir --target wasm32-unknown-unknown 2>/dev/null || true)
+if [[ -z $libdir || ! -d $libdir ]]; then
+    if ! have rustup; then
+        echo "setup: the target wasm32-unknown-unknown is missing and there is no rustup;" >&2
+        echo "setup: install your distribution's Rust standard library for it" >&2
+        exit 1
+    fi
+    say "adding the target wasm32-unknown-unknown"
+    rustup target add wasm32-unknown-unknown
+fi
+
+if [[ $group == test ]] && ! have cargo-nextest; then
+    say "installing cargo-nextest $NEXTEST (a few minutes)"
+    cargo install --locked --version "$NEXTEST" cargo-nextest
+fi
+
+if [[ $group == test ]]; then
+    home=$CACHE/oidc-provider
+    manifest=$home/node_modules/oidc-provider/package.json
+    if ! grep -qs "\"version\": \"$OIDC_PROVIDER\"" "$manifest"; then
+        say "installing oidc-provider $OIDC_PROVIDER from npm into $home"
+        mkdir -p "$home"
+        npm install --prefix "$home" --no-audit --no-fund --no-save --loglevel=error \
+            "oidc-provider@$OIDC_PROVIDER"
+    fi
+fi

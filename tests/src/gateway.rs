@@ -1,0 +1,280 @@
+//! The real gateway: writes its configuration, starts `portcullis serve`, waits until ready.
+//!
+//! A [`Site`] is what stays when a gateway ends: its configuration, keys and log. So a test can
+//! kill a [`Gateway`] and start the next one on the same log.
+
+use std::fmt::Write;
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use crate::certs::{Authority, CertificateFiles};
+use crate::clients::{CLIENT_SECS_MAX, Psql};
+use crate::folder;
+use crate::postgres::{APP_PASSWORD, APP_ROLE, DATABASE, Postgres};
+use crate::process::{self, Output, Server};
+use crate::wire::Wire;
+
+/// Longest wait for the gateway to be ready; compiling plugins comes before that.
+const START_SECS_MAX: Duration = Duration::from_secs(120);
+/// Longest wait for the gateway to end after SIGTERM.
+const STOP_SECS_MAX: Duration = Duration::from_secs(60);
+/// Members may read sessions and reports.
+pub const AUDITORS: &str = "security-auditors";
+/// Members may decide approvals.
+pub const APPROVERS: &str = "data-owners";
+/// Members may open sessions on the shop.
+pub const AGENTS: &str = "data-agents";
+
+/// An issuer, as the configuration names it.
+#[derive(Clone, Debug)]
+pub struct IssuerEntry {
+    /// `iss`.
+    pub issuer: String,
+    /// The one audience accepted.
+    pub audience: String,
+    /// The CA that verifies it; `None` for one on plain http.
+    pub ca_file: Option<PathBuf>,
+    /// It is the development issuer.
+    pub development: bool,
+}
+
+/// What a site is made of.
+pub struct Setup<'a> {
+    /// The guarded server.
+    pub postgres: &'a Postgres,
+    /// Who signs tokens.
+    pub issuer: IssuerEntry,
+    /// The policy file's text.
+    pub policy: String,
+    /// `durable` or `buffered`.
+    pub log: &'static str,
+    /// Databases that sessions may use; the first is the default.
+    pub databases: Vec<String>,
+}
+
+impl<'a> Setup<'a> {
+    /// The shop behind a policy, recorded durably.
+    pub fn new(postgres: &'a Postgres, issuer: IssuerEntry, policy: &str) -> Self {
+        Self {
+            postgres,
+            issuer,
+            policy: policy.to_owned(),
+            log: "durable",
+            databases: vec![DATABASE.to_owned()],
+        }
+    }
+}
+
+/// A gateway's folder: configuration, keys, data.
+pub struct Site {
+    authority: Authority,
+    tls: CertificateFiles,
+    dir: TempDir,
+}
+
+impl Site {
+    /// Writes the folder; nothing runs yet.
+    pub fn new(setup: &Setup<'_>) -> Self {
+        let dir = folder::temporary("gateway");
+        let authority = Authority::new("harness gateway CA");
+        let tls = authority.write(dir.path(), "gateway");
+        folder::write_private(&dir.path().join("shop_app.password"), APP_PASSWORD);
+        folder::write(&dir.path().join("shop.policy.toml"), &setup.policy);
+        folder::write(&dir.path().join("portcullis.toml"), &configuration(setup));
+        Self { authority, tls, dir }
+    }
+
+    /// Starts a gateway on it.
+    pub fn start(&self) -> Gateway<'_> {
+        self.start_with(&[])
+    }
+
+    /// Starts a gateway with these variables in its environment.
+    pub fn start_with(&self, environment: &[(&str, &str)]) -> Gateway<'_> {
+        let mut command = Command::new(binary());
+        command.arg("serve").arg("--config").arg(self.config_file());
+        command.envs(environment.iter().copied());
+        let mut server = Server::start("portcullis serve", command);
+        let mut bound = Bound::default();
+        while !bound.take(&server.line(START_SECS_MAX)) {}
+        let postgres = bound.postgres.expect("the gateway names its PostgreSQL address");
+        let admin = bound.admin.expect("the gateway names its admin address");
+        Gateway { site: self, server, postgres, admin }
+    }
+
+    /// Runs `portcullis` with these arguments in the site's folder.
+    pub fn run(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(binary());
+        command.args(arguments).current_dir(self.dir.path());
+        process::run(command, "", CLIENT_SECS_MAX)
+    }
+
+    /// The configuration file.
+    pub fn config_file(&self) -> PathBuf {
+        self.dir.path().join("portcullis.toml")
+    }
+
+    /// The gateway's data folder, with its log.
+    pub fn data_dir(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
+    /// The site's own folder.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Puts another policy in place, as an editor would: by renaming over the old one.
+    pub fn set_policy(&self, text: &str) {
+        let next = self.dir.path().join("next.policy.toml");
+        folder::write(&next, text);
+        fs::rename(&next, self.dir.path().join("shop.policy.toml"))
+            .expect("a file of ours can be replaced");
+    }
+}
+
+/// The addresses that a starting gateway prints, one JSON object a line.
+#[derive(Default)]
+struct Bound {
+    postgres: Option<SocketAddr>,
+    admin: Option<SocketAddr>,
+}
+
+impl Bound {
+    /// Takes in one line; true when the gateway is ready.
+    fn take(&mut self, line: &str) -> bool {
+        let value: serde_json::Value = serde_json::from_str(line)
+            .unwrap_or_else(|error| panic!("the gateway printed {line:?}: {error}"));
+        let address = value["address"].as_str().and_then(|address| address.parse().ok());
+        match value["listening"].as_str() {
+            Some("postgres") => self.postgres = address,
+            Some("admin") => self.admin = address,
+            _ => {}
+        }
+        value["ready"] == serde_json::Value::Bool(true)
+    }
+}
+
+/// A running gateway; dropping it kills it.
+pub struct Gateway<'a> {
+    site: &'a Site,
+    server: Server,
+    postgres: SocketAddr,
+    admin: SocketAddr,
+}
+
+impl Gateway<'_> {
+    /// Where PostgreSQL clients connect.
+    pub fn postgres_address(&self) -> SocketAddr {
+        self.postgres
+    }
+
+    /// Where people and their tools connect.
+    pub fn admin_address(&self) -> SocketAddr {
+        self.admin
+    }
+
+    /// The CA file that verifies the gateway as `localhost` or `127.0.0.1`.
+    pub fn ca_file(&self) -> &Path {
+        &self.site.tls.ca
+    }
+
+    /// `psql` through the gateway, with a token as its password.
+    pub fn psql(&self, token: &str) -> Psql {
+        Psql::new(self.postgres.port(), APP_ROLE, DATABASE, token).ca_file(self.ca_file())
+    }
+
+    /// A raw connection to the gateway, before any byte was sent.
+    pub fn wire(&self) -> Wire {
+        Wire::connect(self.postgres).expect("the gateway takes connections")
+    }
+
+    /// A raw connection to the gateway inside TLS.
+    pub fn wire_tls(&self) -> Wire {
+        Wire::connect_tls(self.postgres, self.site.authority.certificate_pem())
+            .expect("the gateway speaks TLS")
+    }
+
+    /// What it wrote to standard error until now.
+    pub fn stderr(&self) -> String {
+        self.server.stderr()
+    }
+
+    /// The process id.
+    pub fn pid(&self) -> u32 {
+        self.server.pid()
+    }
+
+    /// Sends a signal such as `HUP`.
+    pub fn signal(&self, name: &str) {
+        self.server.signal(name);
+    }
+
+    /// Asks it to end (SIGTERM) and waits for that.
+    pub fn stop(mut self) -> ExitStatus {
+        self.server.signal("TERM");
+        let status = self.server.wait(STOP_SECS_MAX);
+        status.unwrap_or_else(|| panic!("the gateway ignored SIGTERM: {}", self.server.stderr()))
+    }
+
+    /// Ends it as a crash would (SIGKILL).
+    pub fn kill(mut self) {
+        self.server.kill();
+    }
+}
+
+/// The gateway's program of this build.
+pub fn binary() -> PathBuf {
+    let file = folder::programs().join("portcullis");
+    assert!(file.is_file(), "{} is missing: run `cargo build -p portcullis`", file.display());
+    file
+}
+
+/// A TOML basic string.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+fn configuration(setup: &Setup<'_>) -> String {
+    let mut text = String::from(
+        "[gateway]\nname = \"gw-1\"\norganization = \"acme.test\"\ndata_dir = \"data\"\n\n",
+    );
+    let issuer = &setup.issuer;
+    let databases: Vec<String> = setup.databases.iter().map(|name| quoted(name)).collect();
+    let mut add = |line: String| writeln!(text, "{line}").expect("a string can be written to");
+    add("[admin]\nlisten = \"127.0.0.1:0\"".into());
+    add(format!("approver_groups = [{}]", quoted(APPROVERS)));
+    add(format!("auditor_groups = [{}]\n", quoted(AUDITORS)));
+    add("[[issuers]]\nname = \"okta\"".into());
+    add(format!("issuer = {}", quoted(&issuer.issuer)));
+    add(format!("audiences = [{}]", quoted(&issuer.audience)));
+    if let Some(file) = &issuer.ca_file {
+        add(format!("ca_file = {}", quoted(&file.display().to_string())));
+    }
+    if issuer.development {
+        add("development = true".into());
+    }
+    add("\n[[listeners]]\nname = \"pg\"\nprotocol = \"postgres\"".into());
+    add("listen = \"127.0.0.1:0\"".into());
+    add("certificate_file = \"gateway.crt\"\nkey_file = \"gateway.key\"\n".into());
+    add("[[targets]]\nname = \"shop\"\nprotocol = \"postgres\"".into());
+    add(format!("address = \"127.0.0.1:{}\"", setup.postgres.port()));
+    add(format!("databases = [{}]", databases.join(", ")));
+    let ca_file = setup.postgres.ca_file().display().to_string();
+    add(format!("tls = \"verify-full\"\ntls_ca_file = {}", quoted(&ca_file)));
+    add("tls_server_name = \"localhost\"\npolicy = \"shop.policy.toml\"".into());
+    add(format!("log = {}\n", quoted(setup.log)));
+    add(format!("[[targets.accounts]]\nrole = {}", quoted(APP_ROLE)));
+    add("password_file = \"shop_app.password\"\n".into());
+    add(format!("[[targets.access]]\nissuer = \"okta\"\nroles = [{}]", quoted(APP_ROLE)));
+    add(format!("groups_any = [{}]", quoted(AGENTS)));
+    text
+}
+
+#[cfg(test)]
+mod tests;
