@@ -9,7 +9,10 @@ use clap::{CommandFactory as _, Parser as _};
 
 use super::{Stop, run};
 use crate::admin::tests::{APPROVERS, AUDITORS, SNAPSHOT_BYTES, Site, ask, claims};
+use crate::audit::{Durability, EndReason, Log, LogSettings};
 use crate::cli::{Cli, EXIT_FAILED, EXIT_USAGE};
+use crate::identity::Principal;
+use crate::session::Session;
 
 async fn portcullis(arguments: &[&str]) -> (Result<(), Stop>, String) {
     let cli = Cli::try_parse_from([&["portcullis"], arguments].concat()).expect("good usage");
@@ -165,4 +168,39 @@ async fn an_auditor_reads_and_copies() {
     assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
     let again = stop(&copy).await;
     assert_eq!(again.code, EXIT_USAGE, "an existing file stays as it is");
+}
+
+#[tokio::test]
+async fn a_log_at_rest_is_read_and_judged() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = LogSettings {
+        dir: dir.path().join("log"),
+        organization: "acme.example".into(),
+        gateway: "gw-1".into(),
+    };
+    let session = Session::for_test(Principal::for_test(claims("alice", &[])));
+    let id = session.id().to_string();
+    let log = Log::open(&settings, "00").unwrap();
+    let recorder = log.begin(&session, Durability::Durable).await.unwrap();
+    recorder.end(EndReason::Downstream).await.unwrap();
+    let path = settings.dir.to_str().unwrap();
+    let held = stop(&["sessions", "list", "--dir", path]).await;
+    assert_eq!(held.code, EXIT_FAILED, "a gateway holds it");
+    drop((recorder, log));
+    let (outcome, text) = portcullis(&["sessions", "list", "--dir", path]).await;
+    outcome.unwrap();
+    assert!(text.contains(&id) && text.lines().count() == 1, "{text}");
+    let (outcome, text) = portcullis(&["sessions", "report", &id, "--dir", path]).await;
+    outcome.unwrap();
+    assert!(text.contains(&id) && text.contains("alice"), "{text}");
+    let (outcome, text) = portcullis(&["sessions", "show", &id, "--dir", path]).await;
+    outcome.unwrap();
+    assert!(serde_json::from_str::<serde_json::Value>(&text).is_ok(), "{text}");
+    let nobody = stop(&["sessions", "report", "ses_0", "--dir", path]).await;
+    assert_eq!(nobody.message, "the log has no such session");
+    let (outcome, text) = portcullis(&["audit", "verify", path]).await;
+    outcome.unwrap();
+    assert!(text.starts_with("intact: "), "{text}");
+    let (_, text) = portcullis(&["audit", "verify", path, "--json"]).await;
+    assert!(text.starts_with("{\"judgement\":\"intact\""), "{text}");
 }
