@@ -155,24 +155,16 @@ pub const POSTGRES_NAME_BYTES_MAX: usize = 63;
 pub const ADMIN_PORT: u16 = 8470;
 /// Clock skew allowed between the issuer and this machine when the configuration doesn't say.
 pub const CLOCK_SKEW_SECS: u64 = 30;
-/// Clock skew that may be allowed at most.
-pub const CLOCK_SKEW_SECS_MAX: u64 = 120;
 /// Shortest bound on a token's age that makes sense.
 pub const TOKEN_AGE_SECS_MIN: u64 = 60;
 /// Longest bound on a token's age: a week.
 pub const TOKEN_AGE_SECS_MAX: u64 = 7 * 24 * 3_600;
 /// Plugins of one policy.
 pub const POLICY_PLUGINS_MAX: usize = 32;
-/// Longest plugin file.
-pub const PLUGIN_FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Memory of a plugin when the policy doesn't say.
 pub const PLUGIN_MEMORY_MIB: u64 = 16;
-/// Memory that a policy may give a plugin.
-pub const PLUGIN_MEMORY_MIB_MAX: u64 = 256;
 /// Longest single call of a plugin when the policy doesn't say.
 pub const PLUGIN_CALL_MILLIS: u64 = 100;
-/// Longest single call that a policy may allow a plugin.
-pub const PLUGIN_CALL_MILLIS_MAX: u64 = 10_000;
 
 // Admin endpoint.
 

@@ -50,4 +50,3 @@ pub(super) fn asks<'a>(
     }
     merged
 }
-
