@@ -95,6 +95,9 @@ async fn tiles_checkpoints_and_indexes_are_compared() {
     let middle = sizes[sizes.len() / 2];
     attempt("note", &|copy| tamper::put_checkpoint(copy, middle, "x\n1\ny\n\nz\n"));
     attempt("extra", &|copy| tamper::put_checkpoint(copy, 1000, "x\n1\ny\n\nz\n"));
+    attempt("zero", &|copy| tamper::put_checkpoint(copy, 0, "x\n0\ny\n\nz\n"));
+    attempt("blob", &|copy| tamper::put_blob(copy, 9999));
+    attempt("ghost", &tamper::put_ghost);
     let id = crate::audit::Reader::open(&settings(dir.path()).dir).unwrap();
     let id = id.sessions(1).unwrap().remove(0).id;
     attempt("hidden", &|copy| tamper::hide_session(copy, &id));
