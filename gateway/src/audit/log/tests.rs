@@ -60,3 +60,31 @@ async fn a_full_queue_refuses_after_a_while() {
     drop(all);
     assert!(log.0.reserve(1).await.is_ok());
 }
+
+#[tokio::test]
+async fn a_signed_entry_that_breaks_its_chain_is_found() {
+    use crate::audit::entry::{Link, SessionNote};
+    use crate::audit::store::{Mark, Place};
+    use crate::audit::verify::{Pins, verify};
+
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path());
+    let link = Link { session: "ses_1", sequence: 5, previous: None };
+    let frame = Frame {
+        kind: kind::NOTE,
+        link: Some(link),
+        time: log.0.clock.now(),
+        boot: "b",
+        buffered: false,
+        payload: None,
+    };
+    let line = frame.line(&SessionNote::CancelRequested { peer: "p".to_owned() }).unwrap();
+    let place = Place { session: "ses_1".into(), sequence: 5, mark: Mark::First };
+    let row = Row { leaf: leaf_hash(&line), line, parts: Vec::new(), place: Some(place) };
+    log.0.enqueue(Item { row, key_line: None, room: None, notify: None }).unwrap();
+    log.event(Event::Shutdown { reason: "test".to_owned() }).await.unwrap();
+    let folder = log.0.dir.clone();
+    drop(log);
+    let judgement = verify(&folder, &Pins::default()).to_string();
+    assert!(judgement.contains("first bad entry 1"), "{judgement}");
+}

@@ -154,6 +154,19 @@ pub(in crate::audit) fn flip_blob(path: &Path) -> u64 {
     })
 }
 
+pub(in crate::audit) fn put_blob(path: &Path, index: u64) {
+    edit(path, |write| {
+        write.open_table(BLOB).unwrap().insert((index, 0), &b"x"[..]).unwrap();
+    });
+}
+
+/// A session in the list that no entry belongs to.
+pub(in crate::audit) fn put_ghost(path: &Path) {
+    edit(path, |write| {
+        write.open_table(SESS).unwrap().insert("ses_ghost", (1, 2)).unwrap();
+    });
+}
+
 pub(in crate::audit) fn delete_blob(path: &Path) -> u64 {
     edit(path, |write| {
         let mut blob = write.open_table(BLOB).unwrap();

@@ -95,6 +95,9 @@ async fn tiles_checkpoints_and_indexes_are_compared() {
     let middle = sizes[sizes.len() / 2];
     attempt("note", &|copy| tamper::put_checkpoint(copy, middle, "x\n1\ny\n\nz\n"));
     attempt("extra", &|copy| tamper::put_checkpoint(copy, 1000, "x\n1\ny\n\nz\n"));
+    attempt("zero", &|copy| tamper::put_checkpoint(copy, 0, "x\n0\ny\n\nz\n"));
+    attempt("blob", &|copy| tamper::put_blob(copy, 9999));
+    attempt("ghost", &tamper::put_ghost);
     let id = crate::audit::Reader::open(&settings(dir.path()).dir).unwrap();
     let id = id.sessions(1).unwrap().remove(0).id;
     attempt("hidden", &|copy| tamper::hide_session(copy, &id));
@@ -150,4 +153,27 @@ async fn what_can_not_be_judged_says_why() {
     std::fs::write(&copy, b"not a store").unwrap();
     let judgement = judged(&copy);
     assert!(judgement.to_string().contains("redb refuses the file"), "{judgement}");
+}
+
+#[tokio::test]
+async fn a_fork_is_found_by_a_checkpoint_of_the_other_branch() {
+    let dir = tempfile::tempdir().unwrap();
+    grown(dir.path(), 3).await;
+    let (ours, theirs) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    for branch in [&ours, &theirs] {
+        std::fs::create_dir(settings(branch.path()).dir).unwrap();
+        for file in std::fs::read_dir(settings(dir.path()).dir).unwrap() {
+            let path = file.unwrap().path();
+            let to = settings(branch.path()).dir.join(path.file_name().unwrap());
+            std::fs::copy(&path, to).unwrap();
+        }
+    }
+    let log = open(ours.path());
+    let pin = dir.path().join("pinned.txt");
+    std::fs::write(&pin, log.status().checkpoint).unwrap();
+    drop((log, open(theirs.path())));
+    let pins = Pins { checkpoint_file: Some(pin), key_file: None };
+    assert!(matches!(verify(&settings(ours.path()).dir, &pins), Judgement::Intact(_)));
+    let judgement = verify(&settings(theirs.path()).dir, &pins);
+    assert!(judgement.to_string().contains("your checkpoint signs"), "{judgement}");
 }
