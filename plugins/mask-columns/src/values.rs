@@ -52,7 +52,8 @@ fn cards(text: &[u8], hidden: &mut [bool]) {
     run(&digits, hidden);
 }
 
-/// Hides the longest card number at each place of a run.
+/// Hides the longest card number at each place of a run. A number inside a longer one counts too:
+/// hiding too much of an order number beats showing a card behind a leading digit.
 fn run(digits: &[(usize, u8)], hidden: &mut [bool]) {
     let mut from = 0;
     while from + CARD_DIGITS.start() <= digits.len() {
