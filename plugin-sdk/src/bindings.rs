@@ -16,7 +16,10 @@ pub mod shared {
 
 pub mod lifecycle {
     wit_bindgen::generate!({
-        inline: "package portcullis:sdk; world export-lifecycle { export portcullis:policy/lifecycle@0.1.0; }",
+        inline: "
+            package portcullis:sdk;
+            world export-lifecycle { export portcullis:policy/lifecycle@0.1.0; }
+        ",
         path: "../wit",
         pub_export_macro: true,
         export_macro_name: "export_lifecycle",
@@ -30,7 +33,10 @@ pub mod lifecycle {
 
 pub mod mask {
     wit_bindgen::generate!({
-        inline: "package portcullis:sdk; world export-mask { export portcullis:policy/mask@0.1.0; }",
+        inline: "
+            package portcullis:sdk;
+            world export-mask { export portcullis:policy/mask@0.1.0; }
+        ",
         path: "../wit",
         pub_export_macro: true,
         export_macro_name: "export_mask",
@@ -44,7 +50,10 @@ pub mod mask {
 
 pub mod risk {
     wit_bindgen::generate!({
-        inline: "package portcullis:sdk; world export-risk { export portcullis:policy/risk@0.1.0; }",
+        inline: "
+            package portcullis:sdk;
+            world export-risk { export portcullis:policy/risk@0.1.0; }
+        ",
         path: "../wit",
         pub_export_macro: true,
         export_macro_name: "export_risk",
@@ -58,7 +67,10 @@ pub mod risk {
 
 pub mod guard {
     wit_bindgen::generate!({
-        inline: "package portcullis:sdk; world export-guard { export portcullis:policy/guard@0.1.0; }",
+        inline: "
+            package portcullis:sdk;
+            world export-guard { export portcullis:policy/guard@0.1.0; }
+        ",
         path: "../wit",
         pub_export_macro: true,
         export_macro_name: "export_guard",

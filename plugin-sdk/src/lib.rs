@@ -11,6 +11,11 @@
 //!
 //! A plugin lives for one request or one result, then its memory is gone: keep nothing.
 
+/// The example of `README.md` compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;
+
 #[doc(hidden)]
 pub mod bindings;
 pub mod capability;

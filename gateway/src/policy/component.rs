@@ -1,6 +1,7 @@
 //! Building a plugin: cargo for the core module, then the component around it, in process.
 
 use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -168,6 +169,11 @@ fn write(file: &Path, out_dir: &Path, bytes: &[u8]) -> std::io::Result<()> {
     std::fs::create_dir_all(out_dir)?;
     let mut aside = tempfile::NamedTempFile::new_in(out_dir)?;
     aside.write_all(bytes)?;
+    // A plugin is no secret, and the gateway may run as another user than the one who builds.
+    aside.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
     aside.as_file().sync_all()?;
     aside.persist(file).map(|_| ()).map_err(|error| error.error)
 }
+
+#[cfg(test)]
+mod tests;

@@ -46,10 +46,10 @@ pub(super) struct Refusal {
 }
 
 /// Refuses what no policy may allow.
-pub(super) fn check(request: &Request) -> Result<(), Refusal> {
+pub(super) fn check(request: &Request) -> Result<(), Box<Refusal>> {
     let statements = &request.facts().statements;
     if statements.len() > STATEMENTS_JUDGED_MAX {
-        return Err(Refusal {
+        return Err(Box::new(Refusal {
             rule: "core.statements",
             fault: Fault::new(
                 Blame::Client,
@@ -58,12 +58,12 @@ pub(super) fn check(request: &Request) -> Result<(), Refusal> {
                 format!("a request may hold at most {STATEMENTS_JUDGED_MAX} statements"),
             )
             .hint("Nothing was run. Send the statements in smaller groups."),
-        });
+        }));
     }
     statements.iter().try_for_each(statement)
 }
 
-fn statement(statement: &Statement) -> Result<(), Refusal> {
+fn statement(statement: &Statement) -> Result<(), Box<Refusal>> {
     let verb = statement.verb.as_str();
     if verb.starts_with("copy") {
         return Err(closed("core.copy", "COPY", "Use SELECT or INSERT instead."));
@@ -74,8 +74,8 @@ fn statement(statement: &Statement) -> Result<(), Refusal> {
     settings(statement)
 }
 
-fn closed(rule: &'static str, what: &str, instead: &str) -> Refusal {
-    Refusal {
+fn closed(rule: &'static str, what: &str, instead: &str) -> Box<Refusal> {
+    Box::new(Refusal {
         rule,
         fault: Fault::new(
             Blame::Policy,
@@ -84,10 +84,10 @@ fn closed(rule: &'static str, what: &str, instead: &str) -> Refusal {
             format!("{what} is not opened on this gateway yet"),
         )
         .hint(format!("Nothing was run and the connection stays usable. {instead}")),
-    }
+    })
 }
 
-fn settings(statement: &Statement) -> Result<(), Refusal> {
+fn settings(statement: &Statement) -> Result<(), Box<Refusal>> {
     // RESET and DISCARD go back to the values that the session was opened and judged with.
     if matches!(statement.verb.as_str(), "reset" | "discard" | "show") {
         return Ok(());
@@ -131,8 +131,8 @@ fn harmless(statement: &Statement, setting: &str) -> bool {
         && HARMLESS.iter().any(|(name, good)| *name == setting && good.contains(&value.as_str()))
 }
 
-fn fixed(what: &str) -> Refusal {
-    Refusal {
+fn fixed(what: &str) -> Box<Refusal> {
+    Box::new(Refusal {
         rule: "core.settings",
         fault: Fault::new(
             Blame::Policy,
@@ -145,7 +145,7 @@ fn fixed(what: &str) -> Refusal {
             "Nothing was run and the connection stays usable. Leave the setting as it is; \
              the role is chosen when the connection is opened.",
         ),
-    }
+    })
 }
 
 #[cfg(test)]

@@ -45,6 +45,10 @@ pub(super) fn asks<'a>(
     }
     reasons.truncate(APPROVAL_REASONS_MAX);
     merged.reason = reasons.join("; ");
+    if merged.reason.is_empty() {
+        // The policy's own default asks, and no plugin said why.
+        merged.reason = "the policy of this target asks for an approval".to_owned();
+    }
     if merged.approvers.is_empty() {
         merged.approvers = approvers.to_vec();
     }

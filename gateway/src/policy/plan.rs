@@ -1,7 +1,6 @@
 //! Masking a result: every masker plans it once, the host masks, and only the cells of
 //! `inspect` columns are shown to a plugin.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use aws_lc_rs::hmac;
@@ -200,11 +199,7 @@ impl ResultPlan {
         self.write(rows, edits)
     }
 
-    fn write(
-        &self,
-        rows: &Rows,
-        mut edits: HashMap<(usize, usize), Cell>,
-    ) -> Result<Masked, Fault> {
+    fn write(&self, rows: &Rows, mut edits: Edits) -> Result<Masked, Fault> {
         let (mut masked_cells, mut count) = (0, 0);
         let frames = rows::rewrite(rows.frames(), self.columns.len(), |row, column, value| {
             count = count.max(row as u64 + 1);

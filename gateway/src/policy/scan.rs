@@ -15,8 +15,11 @@ use crate::protocol::postgres::rows::{self, Cell};
 /// Bit 31 of an end says NULL.
 const NULL: u32 = 1 << 31;
 
-/// Replacements by (row, column).
-pub(super) type Edits = HashMap<(usize, usize), Cell>;
+/// A row and a column.
+type Place = (usize, usize);
+
+/// Replacements by row and column.
+pub(super) type Edits = HashMap<Place, Cell>;
 
 /// One batch on its way to a plugin.
 #[derive(Default)]
@@ -99,7 +102,7 @@ impl Batch {
     }
 
     /// Takes nothing on trust: order, range, lengths, size and encoding.
-    fn check(&self, answer: &wit::Edits) -> Result<Vec<((usize, usize), Cell)>, String> {
+    fn check(&self, answer: &wit::Edits) -> Result<Vec<(Place, Cell)>, String> {
         let most = self.data.len() * SCAN_GROWTH_MAX + self.places.len() * SCAN_EDIT_BYTES_FREE;
         if answer.data.len() > most {
             return Err(format!("scan: {} bytes of edits, {most} allowed", answer.data.len()));

@@ -52,35 +52,57 @@ fn cards(text: &[u8], hidden: &mut [bool]) {
     run(&digits, hidden);
 }
 
-/// Hides the longest card number at each place of a run.
+/// Hides the longest card number at every place of a run. One inside a longer number counts too,
+/// and one that overlaps another: hiding too much of an order number beats showing a card behind
+/// a leading digit.
 fn run(digits: &[(usize, u8)], hidden: &mut [bool]) {
-    let mut from = 0;
-    while from + CARD_DIGITS.start() <= digits.len() {
-        let longest =
-            CARD_DIGITS.rev().find(|length| digits.get(from..from + length).is_some_and(is_card));
+    if digits.len() < *CARD_DIGITS.start() {
+        return;
+    }
+    let sums = Sums::new(digits);
+    for from in 0..=digits.len() - CARD_DIGITS.start() {
+        let longest = CARD_DIGITS.rev().find(|length| sums.is_card(from, from + length));
         let found = longest.and_then(|length| digits.get(from..from + length));
         for (at, _) in found.unwrap_or_default() {
             if let Some(slot) = hidden.get_mut(*at) {
                 *slot = true;
             }
         }
-        from += longest.unwrap_or(1);
     }
 }
 
-fn is_card(digits: &[(usize, u8)]) -> bool {
-    let sum: u32 = digits
-        .iter()
-        .rev()
-        .enumerate()
-        .map(|(at, (_, digit))| match (at % 2, u32::from(*digit)) {
-            (0, digit) => digit,
-            (_, digit) if digit > 4 => digit * 2 - 9,
-            (_, digit) => digit * 2,
-        })
-        .sum();
-    // A run of zeros has a right check digit and is no card.
-    sum.is_multiple_of(10) && sum > 0
+/// Luhn sums of every start of a run, once with the even places doubled and once with the odd:
+/// so each window costs a subtraction, and a cell of nothing but digits stays cheap.
+struct Sums([Vec<u32>; 2]);
+
+impl Sums {
+    fn new(digits: &[(usize, u8)]) -> Self {
+        let sums = |doubled: usize| {
+            let mut sum = 0;
+            let mut sums = vec![0];
+            for (at, (_, digit)) in digits.iter().enumerate() {
+                let digit = u32::from(*digit);
+                sum += match (at % 2 == doubled, digit > 4) {
+                    (false, _) => digit,
+                    (true, false) => digit * 2,
+                    (true, true) => digit * 2 - 9,
+                };
+                sums.push(sum);
+            }
+            sums
+        };
+        Self([sums(0), sums(1)])
+    }
+
+    fn is_card(&self, from: usize, to: usize) -> bool {
+        // The last digit is not doubled, the one before it is.
+        let sums = &self.0[to % 2];
+        match (sums.get(from), sums.get(to)) {
+            // A run of zeros has a right check digit and is no card.
+            (Some(from), Some(to)) => to > from && (to - from).is_multiple_of(10),
+            _ => false,
+        }
+    }
 }
 
 fn emails(text: &[u8], hidden: &mut [bool]) {

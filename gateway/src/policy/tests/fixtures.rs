@@ -89,9 +89,8 @@ pub(super) fn scan(body: &str) -> String {
 }
 
 fn export(interface: &str, name: &str, takes: &str, body: &str) -> String {
-    format!(
-        r#"(func (export "portcullis:policy/{interface}@0.1.0#{name}") {takes} (result i32) {body})"#
-    )
+    let full = format!("portcullis:policy/{interface}@0.1.0#{name}");
+    format!("(func (export \"{full}\") {takes} (result i32) {body})")
 }
 
 /// Words at an address of the memory, little-endian.

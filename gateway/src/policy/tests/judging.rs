@@ -119,3 +119,22 @@ fn facts_that_point_outside_the_text_run_nothing() {
     torn.end = 99;
     assert_eq!(verdict(&judge(&settings, request(vec![torn]))), Verdict::Deny);
 }
+
+/// The pipeline keeps a generation and a plan across awaits.
+#[test]
+fn proofs_and_plans_cross_threads() {
+    fn is_send<T: Send>() {}
+    fn is_shared<T: Send + Sync>() {}
+    is_send::<crate::policy::ResultPlan>();
+    is_shared::<crate::policy::Generation>();
+    is_shared::<crate::policy::Policies>();
+    is_shared::<crate::policy::Engine>();
+}
+
+#[test]
+fn a_default_that_holds_asks_with_a_reason() {
+    let mut settings = policy_of(Vec::new());
+    settings.default_verdict = Verdict::Hold;
+    let Judged::Held(held) = judge(&settings, select()) else { panic!() };
+    assert!(held.ask().reason.contains("asks for an approval"));
+}
