@@ -144,7 +144,11 @@ pub struct Wanted<'a> {
 ///
 /// A caller whom no rule admits learns nothing of the target's roles and databases; one who is
 /// admitted is told which roles and databases they may use.
-pub fn open(principal: Principal, rules: &[AccessRule], wanted: &Wanted<'_>) -> Result<Session, Fault> {
+pub fn open(
+    principal: Principal,
+    rules: &[AccessRule],
+    wanted: &Wanted<'_>,
+) -> Result<Session, Fault> {
     let admitting: Vec<&AccessRule> =
         rules.iter().filter(|rule| rule.admits(principal.claims())).collect();
     if admitting.is_empty() {

@@ -212,7 +212,8 @@ pub fn tls(
     ca_pem: &str,
 ) -> io::Result<StreamOwned<ClientConnection, TcpStream>> {
     let name = ServerName::try_from("localhost").map_err(io::Error::other)?;
-    let connection = ClientConnection::new(Arc::new(tls_settings(ca_pem)?), name).map_err(io::Error::other)?;
+    let connection =
+        ClientConnection::new(Arc::new(tls_settings(ca_pem)?), name).map_err(io::Error::other)?;
     Ok(StreamOwned::new(connection, stream))
 }
 

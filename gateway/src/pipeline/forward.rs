@@ -216,8 +216,7 @@ impl<'a> Forward<'a> {
             Judged::Denied(denied) => return self.deny(Cycle::Extended, denied).await,
             Judged::Held(held) => held.defer()?,
         };
-        let prepared =
-            frontend::parse_sent(&mut self.live.shared().names, name, id, text, facts);
+        let prepared = frontend::parse_sent(&mut self.live.shared().names, name, id, text, facts);
         if let Err(fault) = prepared {
             return self.refuse(Cycle::Extended, fault, Some(decided.into_request())).await;
         }

@@ -35,7 +35,8 @@ pub(super) async fn wait(
         Err(fault) => return Ok(Err(Box::new(held.refuse(fault)))),
     };
     let deadline = deadline(live, &pending, now);
-    let number = live.recorder.hold(&held, pending.id(), pending.binding(), seconds(deadline)).await?;
+    let number =
+        live.recorder.hold(&held, pending.id(), pending.binding(), seconds(deadline)).await?;
     let holding = Holding::start(live);
     let woken = sleep(forward, &mut pending, deadline, now).await;
     drop(holding);

@@ -116,8 +116,7 @@ async fn publish(gateway: &Gateway, target: &str, policy: &PolicySettings) -> Re
             gateway.log.event(loaded(gateway, target)).await
         }
         Err(problems) => {
-            let reason =
-                problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n");
+            let reason = problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n");
             tracing::error!("the changed policy is refused, the last good one stays:\n{reason}");
             let target = target.to_owned();
             gateway.log.event(Event::PolicyRejected { target, reason }).await

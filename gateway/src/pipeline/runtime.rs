@@ -52,8 +52,7 @@ impl Target {
     fn new(settings: TargetSettings) -> Result<Self, String> {
         let tls = Tls::new(&settings.tls)
             .map_err(|error| format!("target \"{}\": {error}", settings.name))?;
-        let parsers =
-            if settings.strict_parsers { Parsers::Strict } else { Parsers::Compat };
+        let parsers = if settings.strict_parsers { Parsers::Strict } else { Parsers::Compat };
         let grammar = TargetGrammar { cache: Arc::new(FactsCache::new()), parsers };
         Ok(Self { settings, tls, catalogues: Catalogues::default(), grammar })
     }

@@ -57,8 +57,7 @@ pub async fn start(config: Config) -> Result<Running, Vec<String>> {
     }
     let engine = Engine::new(Some(&config.log.dir.join("plugin-cache")))
         .map_err(|problem| one(problem.to_string()))?;
-    let wanted =
-        config.targets.iter().map(|it| (it.name.clone(), it.policy.clone())).collect();
+    let wanted = config.targets.iter().map(|it| (it.name.clone(), it.policy.clone())).collect();
     let policies = Policies::new(engine, wanted)
         .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>())?;
     let log = Log::open(&config.log, &config.digest).map_err(|error| one(error.to_string()))?;
@@ -135,7 +134,9 @@ impl Running {
         let _ = tokio::time::timeout_at(deadline, rest).await;
         self.tasks.shutdown().await;
         self.gateway.verifier().stop();
-        if let Err(fault) = self.gateway.log.event(Event::Shutdown { reason: "told to stop".to_owned() }).await {
+        if let Err(fault) =
+            self.gateway.log.event(Event::Shutdown { reason: "told to stop".to_owned() }).await
+        {
             tracing::error!("the end of the gateway is not recorded: {fault}");
         }
     }

@@ -35,7 +35,12 @@ fn rule() -> AccessRule {
     }
 }
 
-fn try_open(claims: Claims, rule: AccessRule, role: &str, database: &str) -> Result<(), &'static str> {
+fn try_open(
+    claims: Claims,
+    rule: AccessRule,
+    role: &str,
+    database: &str,
+) -> Result<(), &'static str> {
     let wanted = Wanted {
         target: "shop",
         protocol: "postgres",
@@ -44,7 +49,8 @@ fn try_open(claims: Claims, rule: AccessRule, role: &str, database: &str) -> Res
         client: "psql\u{7}",
         peer: SocketAddr::from(([127, 0, 0, 1], 1)),
     };
-    let session = open(Principal::for_test(claims), &[rule], &wanted).map_err(|fault| fault.code)?;
+    let session =
+        open(Principal::for_test(claims), &[rule], &wanted).map_err(|fault| fault.code)?;
     assert_eq!(session.client(), "psql", "control characters do not reach the log");
     Ok(())
 }

@@ -164,9 +164,9 @@ async fn sign_in(
     loop {
         let frame = wire.read().await?;
         match frame.tag {
-            b'S' => parameters.push(
-                backend::parameter_status(frame.body).map_err(|_| wire.broken())?,
-            ),
+            b'S' => {
+                parameters.push(backend::parameter_status(frame.body).map_err(|_| wire.broken())?)
+            }
             b'K' => {
                 let mut fields = Fields::new(frame.body);
                 let pid = fields.i32().map_err(|_| wire.broken())?;
@@ -277,7 +277,11 @@ fn iterations(challenge: &[u8]) -> Option<u32> {
 async fn expect_authentication(wire: &mut Wire<'_>, kind: i32) -> Result<Bytes, Fault> {
     let frame = wire.read().await?;
     let mut fields = Fields::new(frame.body);
-    if frame.tag == b'R' && fields.i32() == Ok(kind) { Ok(fields.rest()) } else { Err(wire.broken()) }
+    if frame.tag == b'R' && fields.i32() == Ok(kind) {
+        Ok(fields.rest())
+    } else {
+        Err(wire.broken())
+    }
 }
 
 fn password(secret: &[u8]) -> BytesMut {

@@ -47,7 +47,11 @@ pub fn next(buffer: &mut BytesMut, body_bytes_max: usize) -> Result<Option<Frame
 
 /// Takes the run of complete frames with this tag from the front of `buffer`, headers included,
 /// and says how many they are.
-pub fn run(buffer: &mut BytesMut, tag: u8, body_bytes_max: usize) -> Result<(Bytes, u64), Malformed> {
+pub fn run(
+    buffer: &mut BytesMut,
+    tag: u8,
+    body_bytes_max: usize,
+) -> Result<(Bytes, u64), Malformed> {
     let mut end = 0;
     let mut count = 0;
     while let Some(rest) = buffer.get(end..)

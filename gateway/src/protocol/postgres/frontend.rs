@@ -268,13 +268,13 @@ fn bind(
     }
     let id = names.mint();
     let parameters: Arc<[Parameter]> = parameters.into();
-    let wire = wire(b'B', |out| put_bind(out, &portal, &statement, &formats, &parameters, &results));
+    let wire =
+        wire(b'B', |out| put_bind(out, &portal, &statement, &formats, &parameters, &results));
     if let Err(error) = names.bind(portal.clone(), id, Arc::clone(&prepared), parameters.clone()) {
         return Ok(refuse(full(error)));
     }
     let Prepared { text, facts } = &*prepared;
-    let mut request =
-        request(Kind::SqlBind, Arc::clone(text), Arc::clone(facts), state, wire);
+    let mut request = request(Kind::SqlBind, Arc::clone(text), Arc::clone(facts), state, wire);
     request.parameters = parameters;
     Ok(Step::Bind { request, name: portal, id })
 }

@@ -102,7 +102,8 @@ fn startup(minor: u32, body: Bytes) -> Result<Packet, Refused> {
 }
 
 fn text(bytes: Bytes) -> Result<String, Refused> {
-    String::from_utf8(bytes.into()).map_err(|_| Refused::Malformed("a start-up parameter is not UTF-8"))
+    String::from_utf8(bytes.into())
+        .map_err(|_| Refused::Malformed("a start-up parameter is not UTF-8"))
 }
 
 impl Startup {
