@@ -57,6 +57,12 @@ pub enum Command {
     /// Build policy plugins.
     #[command(subcommand)]
     Plugin(Plugin),
+    /// Run the gateway until SIGTERM or Ctrl-C.
+    Serve {
+        /// The configuration file.
+        #[arg(long)]
+        config: PathBuf,
+    },
     /// Look into recorded sessions.
     #[command(subcommand)]
     Sessions(Sessions),

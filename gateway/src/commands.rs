@@ -5,6 +5,7 @@ mod audit;
 mod check;
 mod client;
 mod plugin;
+mod serve;
 mod sessions;
 
 use std::borrow::Cow;
@@ -52,6 +53,7 @@ pub async fn run(cli: Cli, out: &mut (dyn Write + Send)) -> Result<(), Stop> {
         Command::Audit(command) => audit::run(command, out).await,
         Command::Check { config } => check::run(&config, out),
         Command::Plugin(command) => plugin::run(command, out),
+        Command::Serve { config } => serve::run(&config, out).await,
         Command::Sessions(command) => sessions::run(command, out).await,
     }
 }

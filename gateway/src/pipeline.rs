@@ -102,7 +102,6 @@ struct Admitted {
     client: ClientStream,
     target: Connection,
     place: Registered,
-    startup: Startup,
 }
 
 type Refused = Box<(ClientStream, Fault)>;
@@ -149,8 +148,7 @@ async fn admit(
     match connected {
         Ok((connection, place)) => {
             let live = Live::new(Arc::clone(gateway), target, session, recorder, policy);
-            let startup = startup.clone();
-            Ok(Some(Admitted { live, client, target: connection, place, startup }))
+            Ok(Some(Admitted { live, client, target: connection, place }))
         }
         Err(fault) => {
             // The session's own entry says why it ended, so no refusal is recorded for it too.
@@ -189,7 +187,7 @@ async fn connect(
 
 /// Runs an open session in both directions until one ends it.
 async fn relay(admitted: Admitted) {
-    let Admitted { live, client, target, mut place, startup: _ } = admitted;
+    let Admitted { live, client, target, mut place } = admitted;
     let (read, write) = tokio::io::split(client);
     let mut sender = Sender::new(write);
     sender.say(&Word::AuthenticationOk);

@@ -154,7 +154,7 @@ impl<'a> Forward<'a> {
                 self.say(Control::Close(named), Some(expect));
             }
             Step::Describe { named, portal } => self.describe(named, portal),
-            Step::Execute { request, name, portal, .. } => {
+            Step::Execute { request, name, portal } => {
                 self.execute(request, name, &portal).await?;
             }
             Step::Flush => self.say(Control::Flush, None),

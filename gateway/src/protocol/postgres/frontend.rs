@@ -79,17 +79,18 @@ pub enum Cycle {
     Simple,
 }
 
-/// What a message asks for.
+/// What a message asks for. An `id` names the message until the server has answered it.
 #[derive(Debug)]
+#[allow(missing_docs, reason = "the fields are those of the messages")]
 pub enum Step {
     /// Judge the Bind; the portal exists once it is sent.
     Bind { request: Request, name: Bytes, id: u64 },
-    /// Close, and note the answer under this id.
+    /// Close.
     Close { named: Named, id: u64 },
     /// Describe; `portal` when a portal is described.
     Describe { named: Named, portal: Option<Arc<Portal>> },
     /// Judge the Execute.
-    Execute { request: Request, name: Bytes, portal: Arc<Portal>, rows_max: i32 },
+    Execute { request: Request, name: Bytes, portal: Arc<Portal> },
     /// Forward.
     Flush,
     /// Nothing: outside COPY the server ignores these too.
@@ -326,7 +327,7 @@ fn execute(fields: &mut Fields, names: &mut Names, state: &Arc<State>) -> Result
     let Prepared { text, facts } = &*portal.prepared;
     let mut request = request(Kind::SqlExecute, Arc::clone(text), Arc::clone(facts), state, wire);
     request.parameters = Arc::clone(&portal.parameters);
-    Ok(Step::Execute { request, name, portal, rows_max })
+    Ok(Step::Execute { request, name, portal })
 }
 
 fn named(fields: &mut Fields) -> Result<Named, BadBody> {
