@@ -1,18 +1,35 @@
 //! The log of record: makes [`Permit`] and [`Release`], each only once its entry is durable.
+//!
+//! ```text
+//! Recorder: seal, stamp, hash --queue--> Committer: tree, sign, one redb commit --> Permit
+//! ```
+//!
+//! One RFC 6962 tree (C2SP tlog-tiles) with an Ed25519 signed checkpoint (C2SP signed note) in
+//! every commit, a hash chain in every session, payloads encrypted with a key of the session's
+//! own. `FORMAT.md` describes every byte for somebody who writes their own verifier.
 
-use bytes::Bytes;
+mod clock;
+mod committer;
+mod keys;
+mod log;
+mod recorder;
+mod recovery;
+mod store;
 
-/// Proof that a request was allowed and that its entry is durable. Only this stage makes one.
-#[derive(Debug)]
-pub struct Permit {
-    wire: Bytes,
-}
+pub mod checkpoint;
+pub mod entry;
+pub mod reader;
 
-/// Proof that a part of a reply was masked and that its entry is durable.
-#[derive(Debug)]
-pub struct Release {
-    frames: Bytes,
-}
+pub mod seal;
+pub mod tree;
+pub mod verify;
+
+pub use entry::{ApprovalDecision, Event, SessionNote};
+pub use log::{Log, LogStatus, Refusal};
+pub use reader::Reader;
+pub use recorder::{ApprovalOutcome, EndReason, Pending, Permit, Recorder, Release};
+
+use std::path::{Path, PathBuf};
 
 /// When a request or reply counts as recorded.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -34,4 +51,94 @@ pub struct LogSettings {
     pub organization: String,
     /// Gateway part of the log's origin, unique in the organisation.
     pub gateway: String,
+}
+
+/// Why a log can't be opened or read, and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The store is gone or empty, but the log had begun.
+    #[error(
+        "the log in {dir} had begun, but its store is empty: somebody removed entries. Restore \
+         the store, or keep the folder as evidence and configure another one"
+    )]
+    Emptied {
+        /// The log's folder.
+        dir: PathBuf,
+    },
+    /// A secret that others may read.
+    #[error("{path} is readable by others; make it yours alone: chmod 600 {path}")]
+    Exposed {
+        /// The secret's file.
+        path: PathBuf,
+    },
+    /// A file operation failed.
+    #[error("can't {act} {path}: {source}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What was tried.
+        act: &'static str,
+        /// Why it failed.
+        source: std::io::Error,
+    },
+    /// Another process has the log open.
+    #[error("the log in {dir} is in use by another process; a folder holds one gateway's log")]
+    InUse {
+        /// The log's folder or file.
+        dir: PathBuf,
+    },
+    /// A key file holds no key.
+    #[error("{path} does not hold a key of this log; restore it from your backup")]
+    Key {
+        /// The key's file.
+        path: PathBuf,
+    },
+    /// A key file is missing though the log has entries.
+    #[error("{path} is missing though the log has entries; restore it from your backup")]
+    KeyMissing {
+        /// The key's file.
+        path: PathBuf,
+    },
+    /// A name that can't be part of an origin.
+    #[error("the {what} `{name}` of the log must be 1 to 64 letters, digits, `-`, `_` or `.`")]
+    Name {
+        /// `organization` or `gateway`.
+        what: &'static str,
+        /// The name.
+        name: String,
+    },
+    /// The folder holds the log of another gateway.
+    #[error("the folder holds the log {found}, the configuration expects {expected}...")]
+    OtherLog {
+        /// The origin in the store.
+        found: String,
+        /// How it must begin.
+        expected: String,
+    },
+    /// The store failed.
+    #[error("the store {path} failed: {reason}")]
+    Store {
+        /// The log's folder or file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// The newest part of the log is not what was signed.
+    #[error("the log was changed{}: {what}; keep it as evidence and run `audit verify` on it",
+        index.map(|index| format!(" at entry {index}")).unwrap_or_default())]
+    Tampered {
+        /// The first entry that is wrong, where one can be named.
+        index: Option<u64>,
+        /// What is wrong.
+        what: String,
+    },
+}
+
+impl Error {
+    fn store(path: &Path, error: store::StoreError) -> Self {
+        match error {
+            store::StoreError::InUse => Self::InUse { dir: path.to_owned() },
+            store::StoreError::Failed(reason) => Self::Store { path: path.to_owned(), reason },
+        }
+    }
 }

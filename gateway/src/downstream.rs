@@ -42,7 +42,9 @@ impl<S: AsyncWrite> Sender<S> {
 
     /// Queues a released reply.
     pub fn send(&mut self, release: Release) {
-        self.out.extend_from_slice(&release.into_frames());
+        for frames in release.into_frames() {
+            self.out.extend_from_slice(&frames);
+        }
     }
 
     /// Queues the gateway's own words.

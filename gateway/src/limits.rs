@@ -215,83 +215,15 @@ pub const ADMIN_REPLY_BYTES_MAX: usize = 256 * 1024 * 1024;
 pub const ADMIN_REPLY_SECS_MAX: u64 = 60;
 
 // identity
-/// Longest text of one claim that names someone or something (`sub`, `uid`, `jti`, a group, ...).
-pub const CLAIM_TEXT_BYTES_MAX: usize = 255;
-/// Most groups in one token. Okta itself refuses to issue more than 100 from one filter.
-pub const GROUPS_COUNT_MAX: usize = 512;
-/// Most scopes in one token.
-pub const SCOPES_COUNT_MAX: usize = 256;
-/// Most audiences in one token, for an issuer that may name several.
-pub const AUDIENCES_COUNT_MAX: usize = 16;
-/// Longest delegation chain (`act` in `act`) in one token.
-pub const ACTORS_DEPTH_MAX: usize = 8;
-/// Most of a claim's text that an error message repeats.
-pub const CLAIM_SHOWN_CHARS_MAX: usize = 120;
-/// Largest clock skew an operator may configure for an issuer.
-pub const SKEW_SECS_MAX: u64 = 120;
-/// Smallest RSA modulus of a signing key (NIST SP 800-131A).
-pub const RSA_MODULUS_BITS_MIN: usize = 2048;
-/// Smallest RSA public exponent of a signing key.
-pub const RSA_EXPONENT_MIN: u64 = 65_537;
-/// Largest discovery document or key set that is read.
-pub const ISSUER_DOCUMENT_BYTES_MAX: usize = 256 * 1024;
-/// Most header bytes of an issuer's answer.
-pub const ISSUER_HEADERS_BYTES_MAX: usize = 64 * 1024;
-/// Most keys in one key set.
-pub const ISSUER_KEYS_COUNT_MAX: usize = 64;
-/// How long one request to an issuer may take, from connecting to the last byte.
-pub const ISSUER_FETCH_MILLIS_MAX: u64 = 5_000;
-/// Longest time between two fetches of a key set.
-pub const KEYS_REFRESH_SECS_MAX: u64 = 3_600;
-/// Shortest time between two scheduled fetches of a key set, whatever its Cache-Control says.
-pub const KEYS_REFRESH_SECS_MIN: u64 = 60;
-/// First pause after a failed fetch; it doubles up to `KEYS_REFRESH_SECS_MIN`.
-pub const KEYS_RETRY_MILLIS_MIN: u64 = 1_000;
-/// How long the last good key set is used while its issuer can't be reached.
-pub const KEYS_STALE_SECS_MAX: u64 = 24 * 3_600;
-/// How long a request waits for a key set that may hold its unknown key.
-pub const KEY_WAIT_MILLIS_MAX: u64 = 2_000;
-/// Fetches that unknown keys may cause at once.
-pub const KEY_FETCH_BURST: u32 = 3;
-/// Time after which unknown keys may cause one more fetch.
-pub const KEY_FETCH_REFILL_SECS: u64 = 30;
-/// How long a key that the issuer does not have is remembered as such.
-pub const KEY_MISS_SECS: u64 = 60;
-/// Most keys remembered as missing, per issuer.
-pub const KEY_MISSES_COUNT_MAX: usize = 1_024;
-/// How long a verified token is taken as verified without looking at it again.
-pub const VERDICT_SECS_MAX: i64 = 60;
-/// Most verified tokens remembered, over all shards.
-pub const VERDICTS_COUNT_MAX: usize = 8_192;
 
 // demo
-/// Longest request body that the development issuer reads.
-pub const ISSUER_FORM_BYTES_MAX: usize = 64 * 1024;
-/// Most connections to the development issuer at once.
-pub const ISSUER_CONNECTIONS_MAX: usize = 64;
-/// How long a client of the development issuer may take to send a request head.
-pub const ISSUER_HEAD_MILLIS_MAX: u64 = 5_000;
-/// Most tokens the development issuer remembers for introspection; the oldest goes first.
-pub const ISSUER_TOKENS_COUNT_MAX: usize = 10_000;
-/// Most device sign-ins waiting at the development issuer.
-pub const ISSUER_DEVICES_COUNT_MAX: usize = 100;
-/// How long a device sign-in at the development issuer can be approved (Okta: 600 s).
-pub const ISSUER_DEVICE_SECS: u64 = 600;
-/// How often a device may ask whether it was approved (RFC 8628 section 3.2).
-pub const ISSUER_DEVICE_INTERVAL_SECS: u64 = 5;
-/// Longest life of a token that the development issuer mints (Okta: 24 h).
-pub const ISSUER_TOKEN_SECS_MAX: u64 = 24 * 3_600;
 
 // Policy: what a plugin may use, and what the host takes from it.
 
 /// How often the plugin clock ticks; a call's deadline is met within one tick.
 pub const PLUGIN_TICK_MILLIS: u64 = 1;
-/// Largest component file.
-pub const PLUGIN_FILE_BYTES_MAX: u64 = 32 * 1024 * 1024;
 /// Most memory an operator may give one instance of a plugin, memories and tables together.
 pub const PLUGIN_MEMORY_BYTES_MAX: usize = 64 * 1024 * 1024;
-/// Longest call an operator may configure.
-pub const PLUGIN_CALL_MILLIS_MAX: u64 = 10_000;
 /// How many times a call's budget the first `configure` at load may take.
 pub const PLUGIN_LOAD_BUDGET_CALLS: u64 = 10;
 /// Instances of all plugins alive at once: one a judgement under way, one an inspected result.
@@ -366,3 +298,86 @@ pub const DEMO_OUTPUT_BYTES_MAX: usize = 1024 * 1024;
 pub const DEMO_LINES_SHOWN: usize = 30;
 /// Bytes of a stored log that the tour tries to change before it gives up.
 pub const DEMO_TAMPER_TRIES: usize = 8;
+// SQL statements: gateway/src/protocol/postgres/{statement,lineage}.rs
+
+/// Most statements in one text; more than any client sends at once, few enough to log.
+pub const STATEMENTS_PER_MESSAGE_MAX: usize = 10_000;
+/// Most levels of structs and lists in a parse tree. The decoder of PostgreSQL's tree stops at
+/// 100 structs by itself; with the lists between them this is never the tighter bound, and it
+/// holds should the decoder's ever be lifted.
+pub const STATEMENT_LEVELS_MAX: usize = 256;
+/// Most nodes in one statement's parse tree, for memory: an IN list or VALUES of a
+/// [`CLIENT_MESSAGE_BYTES_MAX`] text stays below it.
+pub const STATEMENT_NODES_MAX: usize = 4_000_000;
+/// How many places of a word are tried to find where a syntax error lies; each costs a parse.
+pub const SYNTAX_ERROR_PLACES_MAX: usize = 8;
+/// Longest text that the second parser is asked to read.
+pub const SECOND_OPINION_BYTES_MAX: usize = 64 * 1024;
+/// Most words of a text that the second parser is asked to read. It builds chains of operators
+/// without counting levels, so the words bound the depth of its tree.
+pub const SECOND_OPINION_TOKENS_MAX: usize = 4_096;
+/// Deepest brackets of a text that the second parser is asked to read. It tries several readings
+/// of one bracket, so its time doubles with each level.
+pub const SECOND_OPINION_BRACKETS_MAX: usize = 12;
+/// Most levels of the second parser's tree that are read.
+pub const SECOND_OPINION_LEVELS_MAX: usize = 400;
+/// How deep the second parser may recurse.
+pub const SECOND_OPINION_RECURSION_MAX: usize = 50;
+/// Facts of texts seen before, all sessions together.
+pub const FACTS_CACHE_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Largest single entry among them.
+pub const FACTS_CACHE_ENTRY_BYTES_MAX: usize = 64 * 1024;
+/// Longest value of a setting that is copied into a statement's attributes.
+pub const ATTRIBUTE_BYTES_MAX: usize = 256;
+/// How deep views on views are followed.
+pub const VIEW_LEVELS_MAX: usize = 64;
+/// Most origins listed for one result column; more become `*`.
+pub const COLUMN_ORIGINS_MAX: usize = 4_096;
+/// Oldest catalogue of a target that is used to name the origins of a result.
+pub const CATALOGUE_AGE_MILLIS_MAX: u64 = 30_000;
+/// How long reading a catalogue may take.
+pub const CATALOGUE_READ_MILLIS_MAX: u64 = 20_000;
+
+// audit
+
+/// Longest entry, bytes of its JSON line; larger things go into its payload.
+pub const ENTRY_BYTES_MAX: usize = 8 * 1024;
+/// Longest free text inside an entry (names, reasons, notes), bytes.
+pub const ENTRY_TEXT_BYTES_MAX: usize = 512;
+/// Most objects, findings and statements that one entry lists; the payload has them all.
+pub const ENTRY_LIST_ITEMS_MAX: usize = 16;
+/// Ciphertext of one payload part, tag included: below 60 KiB, since a value just above a power
+/// of two takes twice its size in the store.
+pub const PAYLOAD_PART_BYTES_MAX: usize = 60 * 1024;
+/// Plain bytes of one payload.
+pub const PAYLOAD_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Bytes that may wait for the committer, entries and payloads together.
+pub const LOG_QUEUE_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// How long an entry may wait for room in that queue.
+pub const LOG_QUEUE_MILLIS_MAX: u64 = 2_000;
+/// Entries in one commit.
+pub const LOG_BATCH_ENTRIES_MAX: usize = 4_096;
+/// Payload bytes in one commit, unless one entry alone has more.
+pub const LOG_BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Cache of the store, bytes.
+pub const LOG_CACHE_BYTES: usize = 64 * 1024 * 1024;
+/// Newest leaves that are hashed again from stored bytes when the log is opened.
+pub const RECOVERY_LEAVES: u64 = 512;
+/// Refusals recorded each second, after a burst; the rest are counted.
+pub const REFUSALS_PER_SECOND: u64 = 50;
+/// Refusals recorded at once.
+pub const REFUSAL_BURST: u64 = 100;
+/// Approvals of one session whose request number is remembered.
+pub const SESSION_HOLDS_MAX: usize = 1_024;
+/// Checkpoint signatures that the verifier checks, newest first; roots are always checked.
+pub const VERIFY_SIGNATURES_MAX: usize = 10_000;
+/// Session chains that the verifier follows at once.
+pub const VERIFY_SESSIONS_MAX: usize = 1_000_000;
+/// Rows that a report shows of one result.
+pub const REPORT_ROWS_MAX: usize = 20;
+/// Columns that a report shows of one result.
+pub const REPORT_COLUMNS_MAX: usize = 32;
+/// Characters that a report shows of one cell.
+pub const REPORT_CELL_CHARS_MAX: usize = 60;
+/// Entries that a report shows of one session.
+pub const REPORT_ENTRIES_MAX: usize = 100_000;

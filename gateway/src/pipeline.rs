@@ -12,6 +12,7 @@
 //! 10. [`downstream`] sends the release.
 
 mod back;
+mod evidence;
 mod forward;
 mod hold;
 mod ledger;
@@ -36,7 +37,7 @@ use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use crate::audit::{EndReason, Refusal};
+use crate::audit::{EndReason, Refusal, SessionNote};
 use crate::downstream::{Sender, Word};
 use crate::fault::{Blame, Fault};
 use crate::identity::Claims;
@@ -132,9 +133,10 @@ async fn admit(
     let opened = signin::target(gateway, startup).and_then(|(target, database)| {
         let session = signin::open(principal, &target, startup, database, peer)?;
         let settings = signin::settings(startup)?;
-        Ok((target, session, settings))
+        let policy = gateway.policies.current(session.target()).ok_or_else(no_policy)?;
+        Ok((target, session, settings, policy))
     });
-    let (target, session, settings) = match opened {
+    let (target, session, settings, policy) = match opened {
         Ok(opened) => opened,
         Err(fault) => return Err(Box::new((client, fault))),
     };
@@ -146,7 +148,7 @@ async fn admit(
     let connected = connect(gateway, &target, &session, startup, &settings).await;
     match connected {
         Ok((connection, place)) => {
-            let live = Live::new(Arc::clone(gateway), target, session, recorder);
+            let live = Live::new(Arc::clone(gateway), target, session, recorder, policy);
             let startup = startup.clone();
             Ok(Some(Admitted { live, client, target: connection, place, startup }))
         }
@@ -255,13 +257,14 @@ async fn finish(
     key: &CancelKey,
     ended: Result<End, Fault>,
 ) {
+    let told = ended.as_ref().err().cloned();
     let reason = match ended {
-        Ok(End::ClientGone) => EndReason::ClientGone,
-        Ok(End::ClientTerminated) => EndReason::ClientTerminated,
-        Ok(End::TargetEnded) => EndReason::TargetEnded,
+        Ok(End::ClientGone | End::ClientTerminated) => EndReason::Downstream,
+        Ok(End::TargetEnded) => EndReason::Upstream,
+        Err(fault) if fault.code == "token_expired" => EndReason::Expired,
         Err(fault) => EndReason::Fault(fault),
     };
-    if let EndReason::Fault(fault) = &reason {
+    if let Some(fault) = &told {
         if live.shared().ledger.len() > 0 {
             let tls = live.target.tls.as_ref();
             let _ = upstream::postgres::cancel(&live.target.settings, tls, key).await;
@@ -286,14 +289,23 @@ async fn refused(
     claims: Option<Claims>,
 ) {
     tracing::info!(%peer, code = fault.code, "refused: {fault}");
-    let refusal = Refusal { listener: listener.to_owned(), peer, stage, fault, claims };
-    if let Err(fault) = gateway.log.refusal(refusal).await {
-        tracing::error!("a refusal is not recorded: {fault}");
-    }
+    let listener = listener.to_owned();
+    let refusal = Refusal { listener, peer, stage, fault, claims, detail: None };
+    gateway.log.refusal(refusal).await;
+}
+
+/// A refusal inside a session, for its record.
+fn noted(fault: &Fault) -> SessionNote {
+    SessionNote::Other { what: fault.code.to_owned(), detail: fault.message.to_string() }
 }
 
 fn too_slow() -> Fault {
     Fault::new(Blame::Client, "sign_in_slow", "08006", "portcullis: signing in took too long")
+}
+
+fn no_policy() -> Fault {
+    let message = "portcullis: this target has no policy in force";
+    Fault::new(Blame::Operator, "policy_missing", "28000", message)
 }
 
 fn expired() -> Fault {

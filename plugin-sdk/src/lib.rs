@@ -1,1 +1,264 @@
-//! x
+//! Write a Portcullis policy plugin in Rust.
+//!
+//! A plugin is a type with settings and one trait: [`Masker`] hides values in results,
+//! [`RiskScorer`] scores statements, [`Approver`] refuses them or has a person approve them. One
+//! macro exports it: [`masker!`], [`risk_scorer!`], [`approver!`]. `README.md` shows a whole
+//! plugin.
+//!
+//! Settings are the `[plugins.settings]` table of the policy file, read with serde; derive
+//! `Deserialize` with `#[serde(deny_unknown_fields)]` so that a misspelt setting is refused and
+//! not ignored.
+//!
+//! A plugin lives for one request or one result, then its memory is gone: keep nothing.
+
+#[doc(hidden)]
+pub mod bindings;
+pub mod capability;
+mod cells;
+mod pattern;
+mod settings;
+
+pub use bindings::shared::portcullis::policy::types::{
+    Access, ApprovalAsk, Assessment, Column, ColumnPlan, Decision, Edits, Finding, Manifest, Mask,
+    MaskBy, Object, Operation, Problem, Refusal, Ruling, Scanned, SessionInfo,
+};
+pub use cells::{Cells, Edit};
+pub use pattern::Pattern;
+#[doc(hidden)]
+pub use settings::configure;
+pub use serde;
+
+/// What every plugin has: settings it is made from.
+pub trait Plugin: Sized {
+    /// The settings; `#[serde(deny_unknown_fields)]` is wise.
+    type Settings: serde::de::DeserializeOwned;
+
+    /// Makes the plugin.
+    ///
+    /// # Errors
+    /// Every mistake that reading the settings could not see, each with its place.
+    fn new(settings: Self::Settings) -> Result<Self, Vec<Problem>>;
+}
+
+/// Hides values in results.
+pub trait Masker: Plugin {
+    /// Says what becomes of one column. Decide by [`Column::comes_from`], not by the name: a
+    /// client can rename a column.
+    fn column(&self, session: &SessionInfo, column: &Column) -> ColumnPlan;
+
+    /// Looks at the cells of the columns for which [`Masker::column`] said
+    /// [`ColumnPlan::Inspect`], and edits some. Cells come row by row.
+    fn scan(&self, _cells: &Cells<'_>, _edit: &mut Edit) -> Result<(), Refusal> {
+        Ok(())
+    }
+}
+
+/// Scores statements.
+pub trait RiskScorer: Plugin {
+    /// How risky one statement is, 0 to 100, and why.
+    fn score(&self, session: &SessionInfo, operation: &Operation) -> Assessment;
+}
+
+/// Decides about statements.
+pub trait Approver: Plugin {
+    /// Decides about one statement. [`Operation::risk`] is the highest score it got.
+    fn check(&self, session: &SessionInfo, operation: &Operation) -> Ruling;
+}
+
+impl Operation {
+    /// The first attribute of a name.
+    pub fn attribute(&self, name: &str) -> Option<&str> {
+        self.attributes.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Whether a flag such as `unbounded_write` is set.
+    pub fn is(&self, flag: &str) -> bool {
+        self.attribute(flag) == Some("true")
+    }
+
+    /// The highest score of all risk-scorers; only approvers are told, others see 0.
+    pub fn risk(&self) -> u8 {
+        self.attribute("risk").and_then(|risk| risk.parse().ok()).unwrap_or(0)
+    }
+
+    /// The tables and views it touches.
+    pub fn relations(&self) -> impl Iterator<Item = &Object> {
+        self.resources.iter().filter(|object| object.kind == "relation")
+    }
+}
+
+impl Column {
+    /// Whether a value may come from a column that the pattern names. A column whose origin can't
+    /// be told may come from anywhere.
+    pub fn comes_from(&self, origin: &Pattern) -> bool {
+        self.origins.iter().any(|name| name == "*" || origin.matches(name))
+    }
+}
+
+impl ColumnPlan {
+    /// A mask asked for by a rule.
+    pub fn masked(mask: Mask, rule: impl Into<String>) -> Self {
+        Self::Mask(MaskBy { mask, rule: rule.into() })
+    }
+}
+
+impl Ruling {
+    /// No opinion.
+    pub fn abstain() -> Self {
+        Decision::Abstain.into()
+    }
+
+    /// A refusal: a stable rule id, and one sentence for the caller.
+    pub fn deny(rule: impl Into<String>, reason: impl Into<String>) -> Self {
+        Decision::Deny(Refusal { rule: rule.into(), reason: reason.into() }).into()
+    }
+}
+
+impl From<Decision> for Ruling {
+    fn from(decision: Decision) -> Self {
+        Self { decision, findings: Vec::new() }
+    }
+}
+
+impl Problem {
+    /// A mistake at a place such as `columns[2].mask`.
+    pub fn at(path: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { path: path.into(), message: message.into() }
+    }
+}
+
+/// The lifecycle that every kind of plugin exports.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __lifecycle {
+    ($plugin:ty) => {
+        impl $crate::bindings::lifecycle::exports::portcullis::policy::lifecycle::Guest
+            for __Exported
+        {
+            fn configure(
+                settings: String,
+            ) -> Result<$crate::Manifest, Vec<$crate::Problem>> {
+                let plugin = $crate::configure::<$plugin>(&settings)?;
+                // An instance is configured once.
+                let _ = __PLUGIN.set(plugin);
+                Ok($crate::Manifest {
+                    name: env!("CARGO_PKG_NAME").to_string(),
+                    version: env!("CARGO_PKG_VERSION").to_string(),
+                })
+            }
+        }
+
+        static __PLUGIN: std::sync::OnceLock<$plugin> = std::sync::OnceLock::new();
+
+        struct __Exported;
+
+        impl __Exported {
+            // The host configures before it asks; anything else is a reason to stop.
+            fn plugin() -> &'static $plugin {
+                match __PLUGIN.get() {
+                    Some(plugin) => plugin,
+                    None => std::process::abort(),
+                }
+            }
+        }
+
+        $crate::bindings::lifecycle::export_lifecycle!(
+            __Exported with_types_in $crate::bindings::lifecycle
+        );
+    };
+}
+
+/// Exports a [`Masker`].
+#[macro_export]
+macro_rules! masker {
+    ($plugin:ty) => {
+        #[cfg(target_arch = "wasm32")]
+        mod __portcullis {
+            use super::*;
+
+            $crate::__lifecycle!($plugin);
+
+            impl $crate::bindings::mask::exports::portcullis::policy::mask::Guest for __Exported {
+                fn plan(
+                    session: $crate::SessionInfo,
+                    columns: Vec<$crate::Column>,
+                ) -> Vec<$crate::ColumnPlan> {
+                    let plugin = Self::plugin();
+                    columns
+                        .iter()
+                        .map(|column| $crate::Masker::column(plugin, &session, column))
+                        .collect()
+                }
+
+                fn scan(ends: Vec<u32>, data: Vec<u8>) -> $crate::Scanned {
+                    let mut edit = $crate::Edit::default();
+                    let cells = $crate::Cells::new(&ends, &data);
+                    match $crate::Masker::scan(Self::plugin(), &cells, &mut edit) {
+                        Ok(()) => edit.into(),
+                        Err(refusal) => $crate::Scanned::Stop(refusal),
+                    }
+                }
+            }
+
+            $crate::bindings::mask::export_mask!(
+                __Exported with_types_in $crate::bindings::mask
+            );
+        }
+    };
+}
+
+/// Exports a [`RiskScorer`].
+#[macro_export]
+macro_rules! risk_scorer {
+    ($plugin:ty) => {
+        #[cfg(target_arch = "wasm32")]
+        mod __portcullis {
+            use super::*;
+
+            $crate::__lifecycle!($plugin);
+
+            impl $crate::bindings::risk::exports::portcullis::policy::risk::Guest
+                for __Exported
+            {
+                fn score(
+                    session: $crate::SessionInfo,
+                    operation: $crate::Operation,
+                ) -> $crate::Assessment {
+                    $crate::RiskScorer::score(Self::plugin(), &session, &operation)
+                }
+            }
+
+            $crate::bindings::risk::export_risk!(
+                __Exported with_types_in $crate::bindings::risk
+            );
+        }
+    };
+}
+
+/// Exports an [`Approver`].
+#[macro_export]
+macro_rules! approver {
+    ($plugin:ty) => {
+        #[cfg(target_arch = "wasm32")]
+        mod __portcullis {
+            use super::*;
+
+            $crate::__lifecycle!($plugin);
+
+            impl $crate::bindings::guard::exports::portcullis::policy::guard::Guest
+                for __Exported
+            {
+                fn check(
+                    session: $crate::SessionInfo,
+                    operation: $crate::Operation,
+                ) -> $crate::Ruling {
+                    $crate::Approver::check(Self::plugin(), &session, &operation)
+                }
+            }
+
+            $crate::bindings::guard::export_guard!(
+                __Exported with_types_in $crate::bindings::guard
+            );
+        }
+    };
+}

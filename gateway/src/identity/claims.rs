@@ -45,9 +45,9 @@ type Members = Map<String, Value>;
 pub fn check(claims: &Members, rules: &Rules, now: i64) -> Result<Checked, Fault> {
     let settings = rules.settings();
     let (issued_at, expires_at) = check_times(claims, rules, now)?;
+    let audience = check_audience(claims, rules)?;
     let client = client(claims, &settings.client_claims)?;
     let scopes = scopes(claims)?;
-    let audience = check_audience(claims, rules)?;
     check_kind(claims, client.as_deref(), &scopes, &audience)?;
     let subject = match claims.get("sub") {
         Some(Value::String(subject)) => plain("sub", subject)

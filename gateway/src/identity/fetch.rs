@@ -82,14 +82,13 @@ impl Fetcher {
         last.ok_or_else(|| "the issuer's key set was not read".into())
     }
 
-    async fn read(&self, url: String) -> Result<(HttpResponse, Option<Duration>), FetchError> {
-        let parsed = Url::parse(&url).map_err(|_| FetchError::new("it is not a URL"))?;
+    async fn read(&self, url: &str) -> Result<(HttpResponse, Option<Duration>), FetchError> {
+        let parsed = Url::parse(url).map_err(|_| FetchError::new("it is not a URL"))?;
         // Covers `jwks_uri` too: a document that points elsewhere must not make the gateway
         // call there, be it another issuer's keys or a cloud metadata address.
         if parsed.origin() != self.origin {
             return Err(FetchError(format!(
-                "{} is not on the issuer's own origin {}",
-                shown(&url),
+                "it is not on the issuer's own origin {}",
                 self.origin.ascii_serialization()
             )));
         }
@@ -135,9 +134,10 @@ impl<'c> AsyncHttpClient<'c> for Visit {
         Box::pin(async move {
             let url = request.uri().to_string();
             let limit = Duration::from_millis(ISSUER_FETCH_MILLIS_MAX);
-            let (answer, max_age) = tokio::time::timeout(limit, self.fetcher.read(url))
+            let (answer, max_age) = tokio::time::timeout(limit, self.fetcher.read(&url))
                 .await
-                .map_err(|_| FetchError(format!("no full answer within {limit:?}")))??;
+                .unwrap_or_else(|_| Err(FetchError(format!("no full answer within {limit:?}"))))
+                .map_err(|why| FetchError(format!("{}: {why}", shown(&url))))?;
             let fetched = Fetched { body: answer.body().clone(), max_age };
             *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(fetched);
             Ok(answer)
@@ -176,7 +176,7 @@ fn explain(error: &DiscoveryError<FetchError>) -> String {
     match error {
         DiscoveryError::Request(why) => why.to_string(),
         DiscoveryError::Parse(why) => {
-            format!("its discovery document or key set can't be read: {why}")
+            format!("the discovery document or key set can't be read: {}", shown(&why.to_string()))
         }
         DiscoveryError::Response(_, _, why)
         | DiscoveryError::Validation(why)

@@ -3,7 +3,7 @@
 //! Whoever can write the file chooses the keys, so a file or folder that others may write is
 //! not read. It holds public keys only.
 
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -45,7 +45,7 @@ pub(super) fn save(
         jwks: String::from_utf8_lossy(jwks).into_owned(),
     };
     let write = || -> std::io::Result<()> {
-        std::fs::create_dir_all(folder)?;
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         let mut temporary = tempfile::NamedTempFile::new_in(folder)?;
         serde_json::to_writer(&mut temporary, &kept)?;
         temporary.as_file().sync_all()?;

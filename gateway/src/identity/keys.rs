@@ -138,7 +138,11 @@ impl Keys {
             return Err(token::key_unknown(None));
         }
         let mut outcome = self.outcome.subscribe();
+        let name = &self.rules.settings().name;
         let Some(ticket) = self.ask(id)? else {
+            if outcome.borrow().error.is_some() || self.snapshot.load().fetched_at.is_none() {
+                return Err(unavailable(name, "the issuer could not be asked for its keys"));
+            }
             return Err(token::key_unknown(id).hint(format!(
                 "if the issuer has just changed its keys, try again in {KEY_FETCH_REFILL_SECS} s"
             )));
@@ -149,7 +153,6 @@ impl Keys {
             if let Some(key) = self.find_now(id, algorithm, now)? {
                 return Ok(key);
             }
-            let name = &self.rules.settings().name;
             let Ok(Ok(())) = seen else {
                 return Err(unavailable(name, "the issuer did not answer in time"));
             };
@@ -301,9 +304,9 @@ impl Keys {
         let Some(folder) = settings.cache_dir.clone() else { return };
         let issuer = settings.issuer.clone();
         let write = move || keep::save(&folder, &issuer, fetched_at, &body);
-        match tokio::task::spawn_blocking(write).await {
-            Ok(Err(error)) => tracing::warn!(issuer = settings.name, error),
-            Ok(Ok(())) | Err(_) => {}
+        let written = tokio::task::spawn_blocking(write).await.map_err(|error| error.to_string());
+        if let Err(error) = written.flatten() {
+            tracing::warn!(issuer = settings.name, error, "the key set is not kept");
         }
     }
 }

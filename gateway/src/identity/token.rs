@@ -185,9 +185,10 @@ fn decode(part: &str, name: &str) -> Result<Vec<u8>, Fault> {
     if part.is_empty() {
         return Err(malformed(&format!("its {name} is empty")));
     }
-    URL_SAFE_NO_PAD
-        .decode(part)
-        .map_err(|_| malformed(&format!("its {name} is not canonical base64url without padding")))
+    URL_SAFE_NO_PAD.decode(part).map_err(|_| {
+        malformed(&format!("its {name} is not canonical base64url without padding"))
+            .hint("send the token whole and unchanged; some programs cut long passwords")
+    })
 }
 
 fn object(part: &str, name: &str) -> Result<Map<String, Value>, Fault> {

@@ -1,11 +1,11 @@
 //! From the target to the client: every answer is masked and recorded before it is released.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::{Bytes, BytesMut};
 use tokio::sync::mpsc;
 
-use super::ledger::{Expect, Judgement, PlanSlot, Rows};
+use super::ledger::{Expect, Judgement, PlanSlot, Rows, SharedPlan};
 use super::live::Live;
 use super::{ClientStream, End};
 use crate::downstream::{Sender, Word};
@@ -107,7 +107,11 @@ impl<'a> Back<'a> {
                 _ => return Err(out_of_step("rows that were not asked for")),
             }
         };
-        match plan.mask(protocol::Rows::new(frames, count)) {
+        let masked = {
+            let mut plan = plan.lock().unwrap_or_else(PoisonError::into_inner);
+            plan.mask(&protocol::Rows::new(frames, count))
+        };
+        match masked {
             Ok(masked) => self.batch.push((number, masked)),
             Err(fault) => self.withhold(fault).await?,
         }
@@ -164,20 +168,21 @@ impl<'a> Back<'a> {
         }
     }
 
-    async fn plan(&self, judgement: &Judgement, frame: &Frame) -> Result<Arc<ResultPlan>, Fault> {
+    async fn plan(&self, judgement: &Judgement, frame: &Frame) -> Result<SharedPlan, Fault> {
         let fields = backend::row_description(frame.body.clone())
             .map_err(|_| out_of_step("a malformed RowDescription"))?;
         let generation = &judgement.generation;
         if !generation.masks() {
-            return Ok(Arc::new(ResultPlan::pass()));
+            return generation.plan(&self.live.session, &[]).map(shared);
         }
         let live = self.live;
+        let tls = live.target.tls.as_ref();
         let columns = live
             .target
             .catalogues
-            .columns(&live.target, &live.session, &fields, &judgement.facts)
+            .columns(&live.target.settings, tls, &live.session, &fields, &judgement.facts)
             .await?;
-        generation.plan(&live.session, &columns).map(Arc::new)
+        generation.plan(&live.session, &columns).map(shared)
     }
 
     fn parameters(&mut self, frame: &Frame) -> Result<(), Fault> {
@@ -314,6 +319,7 @@ impl<'a> Back<'a> {
             }
         }
         self.withhold = false;
+        self.live.schema_settled(status == b'I');
         self.words(0, frame);
         Ok(())
     }
@@ -326,7 +332,7 @@ impl<'a> Back<'a> {
             return Err(fault);
         }
         self.release().await?;
-        self.live.recorder.note(&fault).await?;
+        self.live.recorder.note(super::noted(&fault)).await?;
         self.withhold = true;
         self.say(&fault, Severity::Error).await
     }
@@ -356,6 +362,10 @@ impl<'a> Back<'a> {
         self.client.send(release);
         self.client.flush().await.map_err(|_| super::client_gone())
     }
+}
+
+fn shared(plan: ResultPlan) -> SharedPlan {
+    Arc::new(Mutex::new(plan))
 }
 
 fn bytes(frame: &Frame) -> Bytes {

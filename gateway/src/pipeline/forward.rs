@@ -18,7 +18,7 @@ use crate::policy::{self, Decided, Generation, Judged, Ruling};
 use crate::protocol::postgres::frame::{self, Frame, HEADER_BYTES, Malformed};
 use crate::protocol::postgres::frontend::{self, Control, Cycle, Named, Step};
 use crate::protocol::postgres::names::Portal;
-use crate::protocol::{Request, State};
+use crate::protocol::{Class, Request, State};
 use crate::upstream::postgres::Sender;
 
 /// Bytes of an oversize message that are skipped so that the session survives it. Beyond that
@@ -145,7 +145,7 @@ impl<'a> Forward<'a> {
         let step = {
             let mut shared = live.shared();
             let state = Arc::clone(&shared.state);
-            frontend::step(frame, &mut shared.names, &*live.target.grammar, &state)?
+            frontend::step(frame, &mut shared.names, &live.target.grammar, &state)?
         };
         match step {
             Step::Bind { request, name, id } => self.bind(request, name, id).await?,
@@ -200,7 +200,7 @@ impl<'a> Forward<'a> {
         generation: Arc<Generation>,
     ) -> Result<(), Fault> {
         let facts = decided.request().shared_facts();
-        self.track_settings(decided.request());
+        self.track(decided.request());
         let pending = self.live.recorder.permit(decided).await?;
         let judgement = Judgement { number: pending.number(), facts, generation };
         let expect = Expect::Query { judgement, plan: None };
@@ -296,7 +296,7 @@ impl<'a> Forward<'a> {
             }
         };
         let slot = self.described(&name, portal, &generation, decided.ruling());
-        self.track_settings(decided.request());
+        self.track(decided.request());
         let facts = decided.request().shared_facts();
         let pending = self.live.recorder.permit(decided).await?;
         let judgement = Judgement { number: pending.number(), facts, generation };
@@ -331,11 +331,16 @@ impl<'a> Forward<'a> {
         self.bound.get(name).map(|bound| Arc::clone(&bound.slot)).unwrap_or_default()
     }
 
-    /// Remembers settings that change what later statements mean.
-    fn track_settings(&self, request: &Request) {
+    /// Remembers what changes the meaning of later statements: settings, and the schema.
+    fn track(&self, request: &Request) {
+        if request.facts().statements.iter().any(|one| one.class >= Class::Code) {
+            self.live.schema_touched();
+        }
         let touches = |name: &str| {
             let mut objects = request.facts().statements.iter().flat_map(|one| &one.objects);
-            objects.any(|object| object.kind == "setting" && matches!(&*object.name, n if n == name || n == "*"))
+            objects.any(|object| {
+                object.kind == "setting" && (object.name == name || object.name == "*")
+            })
         };
         if touches("search_path") {
             let mut shared = self.live.shared();
@@ -361,7 +366,7 @@ impl<'a> Forward<'a> {
                 self.deny(cycle, denied).await
             }
             None => {
-                self.live.recorder.note(&fault).await?;
+                self.live.recorder.note(super::noted(&fault)).await?;
                 self.tell(cycle, fault);
                 Ok(())
             }

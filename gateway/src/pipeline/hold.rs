@@ -8,8 +8,9 @@ use tokio::time::{Instant, interval_at, sleep_until};
 
 use super::forward::Forward;
 use super::live::Live;
-use crate::audit::{ApprovalOutcome, ApprovalResult};
+use crate::audit::{ApprovalDecision, ApprovalOutcome};
 use crate::fault::{Blame, Fault};
+use crate::identity::Claims;
 use crate::limits::{HOLD_IN_TRANSACTION_SECS_MAX, HOLD_NOTICE_SECS, HOLD_READ_AHEAD_BYTES_MAX};
 use crate::policy::approval::{Answer, Given, Pending};
 use crate::policy::{Decided, Denied, Held};
@@ -34,23 +35,23 @@ pub(super) async fn wait(
         Err(fault) => return Ok(Err(Box::new(held.refuse(fault)))),
     };
     let deadline = deadline(live, &pending, now);
-    let number = live.recorder.hold(&held, pending.id(), pending.binding(), deadline).await?;
+    let number = live.recorder.hold(&held, pending.id(), pending.binding(), seconds(deadline)).await?;
     let holding = Holding::start(live);
     let woken = sleep(forward, &mut pending, deadline, now).await;
     drop(holding);
     let id = pending.id().to_owned();
-    let record = |result, by: Option<String>, note: &str| {
-        let note = note.to_owned();
-        let outcome = ApprovalOutcome { id: id.clone(), request: number, result, by, note };
-        live.recorder.approval(outcome)
+    let record = async |decision, by: Option<Claims>, note: &str| {
+        let note = (!note.is_empty()).then(|| note.to_owned());
+        let outcome = ApprovalOutcome { id: id.clone(), number, decision, by, note };
+        live.recorder.approval(&outcome).await
     };
     match woken {
         Woken::Answer(given) => {
             let result = match given.answer() {
-                Answer::Approve => ApprovalResult::Approved,
-                Answer::Deny => ApprovalResult::Denied,
+                Answer::Approve => ApprovalDecision::Approved,
+                Answer::Deny => ApprovalDecision::Denied,
             };
-            record(result, Some(given.stamp().approver.clone()), given.note()).await?;
+            record(result, Some(given.approver().clone()), given.note()).await?;
             let now = SystemTime::now();
             match pending.acknowledge(given, now) {
                 Ok(granted) => Ok(held.grant(granted, &live.session, now)),
@@ -58,15 +59,15 @@ pub(super) async fn wait(
             }
         }
         Woken::Expired => {
-            record(ApprovalResult::Expired, None, "").await?;
+            record(ApprovalDecision::Expired, None, "").await?;
             Ok(Err(Box::new(held.refuse(pending.expire()))))
         }
         Woken::Withdrawn => {
-            record(ApprovalResult::Withdrawn, None, "cancelled by the client").await?;
+            record(ApprovalDecision::Withdrawn, None, "cancelled by the client").await?;
             Ok(Err(Box::new(held.refuse(withdrawn(&id)))))
         }
         Woken::ClientGone => {
-            record(ApprovalResult::Withdrawn, None, "the client left").await?;
+            record(ApprovalDecision::Withdrawn, None, "the client left").await?;
             Err(Fault::new(Blame::Client, "client_gone", "57014", "the client left"))
         }
     }
@@ -115,6 +116,11 @@ fn deadline(live: &Live, pending: &Pending, now: SystemTime) -> SystemTime {
         b'I' => pending.deadline(),
         _ => pending.deadline().min(limit),
     }
+}
+
+fn seconds(time: SystemTime) -> i64 {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }
 
 fn withdrawn(id: &str) -> Fault {

@@ -4,7 +4,7 @@
 //! each answer belongs to the entry at the head; an answer that does not fit ends the session.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use bytes::Bytes;
 
@@ -17,13 +17,17 @@ use crate::protocol::postgres::names::Names;
 /// How the rows of a portal are masked; set once it was described.
 pub(super) type PlanSlot = Arc<OnceLock<Rows>>;
 
+/// How rows are masked. Only the return direction uses it; plugins that look at cells keep state
+/// from one batch to the next.
+pub(super) type SharedPlan = Arc<Mutex<ResultPlan>>;
+
 /// What a portal returns.
 #[derive(Debug)]
 pub(super) enum Rows {
     /// No rows.
     None,
     /// Rows, masked by this plan.
-    Some(Arc<ResultPlan>),
+    Some(SharedPlan),
 }
 
 /// The facts and the policy under which a statement was judged; its rows are masked under the
@@ -56,7 +60,7 @@ pub(super) enum Expect {
     /// ParseComplete.
     Parse { name: Bytes, id: u64 },
     /// Everything up to ReadyForQuery; the plan of the result set under way.
-    Query { judgement: Judgement, plan: Option<Arc<ResultPlan>> },
+    Query { judgement: Judgement, plan: Option<SharedPlan> },
     /// ReadyForQuery.
     Sync,
 }

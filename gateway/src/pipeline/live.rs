@@ -1,6 +1,6 @@
 //! What both directions of one session share.
 
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
@@ -19,6 +19,8 @@ pub(super) struct Live {
     pub(super) target: Arc<Target>,
     pub(super) session: Session,
     pub(super) recorder: Recorder,
+    first: Arc<Generation>,
+    schema_touched: AtomicBool,
     shared: Mutex<Shared>,
     /// Wakes the forward direction when an answer came.
     pub(super) progress: Notify,
@@ -42,6 +44,7 @@ impl Live {
         target: Arc<Target>,
         session: Session,
         recorder: Recorder,
+        first: Arc<Generation>,
     ) -> Self {
         let state = State { role: session.role().to_owned(), ..State::default() };
         let shared =
@@ -51,10 +54,26 @@ impl Live {
             target,
             session,
             recorder,
+            first,
+            schema_touched: AtomicBool::new(false),
             shared: Mutex::new(shared),
             progress: Notify::new(),
             withdraw: Notify::new(),
             holding: AtomicBool::new(false),
+        }
+    }
+
+    /// A statement that may change the schema is about to run.
+    pub(super) fn schema_touched(&self) {
+        self.schema_touched.store(true, Ordering::SeqCst);
+    }
+
+    /// What ran may have changed the schema: catalogues read before now are too old. `idle` once
+    /// no transaction is open any more.
+    pub(super) fn schema_settled(&self, idle: bool) {
+        if self.schema_touched.load(Ordering::SeqCst) {
+            self.target.catalogues.invalidate(self.session.database());
+            self.schema_touched.store(!idle, Ordering::SeqCst);
         }
     }
 
@@ -64,7 +83,9 @@ impl Live {
     }
 
     /// The policy in force now; a session moves to a new one at its next statement.
+    /// A target that is no longer configured keeps the last one until its sessions end.
     pub(super) fn generation(&self) -> Arc<Generation> {
-        self.target.policy.load_full()
+        let name = &self.target.settings.name;
+        self.gateway.policies.current(name).unwrap_or_else(|| Arc::clone(&self.first))
     }
 }

@@ -43,7 +43,7 @@ pub(super) struct TargetGrammar {
 }
 
 impl Grammar for TargetGrammar {
-    fn facts(&self, text: &str) -> Result<Arc<Facts>, Fault> {
+    fn facts(&self, text: &Arc<str>) -> Result<Arc<Facts>, Fault> {
         self.cache.facts(text, self.parsers)
     }
 }

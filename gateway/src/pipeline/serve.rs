@@ -137,7 +137,7 @@ impl Running {
         let _ = tokio::time::timeout_at(deadline, rest).await;
         self.tasks.shutdown().await;
         self.gateway.verifier().stop();
-        if let Err(fault) = self.gateway.log.event(Event::Shutdown).await {
+        if let Err(fault) = self.gateway.log.event(Event::Shutdown { reason: "told to stop".to_owned() }).await {
             tracing::error!("the end of the gateway is not recorded: {fault}");
         }
     }

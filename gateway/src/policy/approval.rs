@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
 use crate::fault::{Blame, Fault};
-use crate::identity::Principal;
+use crate::identity::{Claims, Principal};
 use crate::limits::{
     APPROVAL_NOTE_BYTES_MAX, APPROVAL_RUN_WITHIN_SECS, APPROVALS_PENDING_MAX,
     APPROVALS_PENDING_PRINCIPAL_MAX, APPROVALS_PENDING_SESSION_MAX,
@@ -78,6 +78,7 @@ pub struct Pending {
 #[derive(Debug)]
 pub struct Given {
     stamp: ApprovalStamp,
+    approver: Claims,
     answer: Answer,
     note: String,
     recorded: oneshot::Sender<()>,
@@ -206,7 +207,8 @@ impl Registry {
             binding: entry.question.binding.clone(),
         };
         let (recorded, acknowledged) = oneshot::channel();
-        let given = Given { stamp, answer, note: note.to_owned(), recorded };
+        let approver = claims.clone();
+        let given = Given { stamp, approver, answer, note: note.to_owned(), recorded };
         seat.send(given).map_err(|_| withdrawn())?;
         Ok(Proposed { id: id.to_owned(), recorded: acknowledged })
     }
@@ -319,7 +321,7 @@ impl Pending {
         if given.stamp.id != self.id || given.stamp.binding != self.binding {
             return Err(mismatch());
         }
-        let Given { stamp, answer, note, recorded } = given;
+        let Given { stamp, approver: _, answer, note, recorded } = given;
         // The approver may have gone; the recorded answer counts all the same.
         let _ = recorded.send(());
         match answer {
@@ -349,6 +351,10 @@ impl Given {
     /// What the log records of it: the question, who answered, and the binding.
     pub fn stamp(&self) -> &ApprovalStamp {
         &self.stamp
+    }
+    /// Who answered, as their token says.
+    pub fn approver(&self) -> &Claims {
+        &self.approver
     }
     /// Yes or no.
     pub fn answer(&self) -> Answer {

@@ -3,7 +3,8 @@
 pub mod backend;
 pub mod frame;
 pub mod frontend;
+pub mod lineage;
 pub mod names;
+pub mod rows;
 pub mod startup;
 pub mod statement;
-pub mod rows;

@@ -1,1 +1,250 @@
-//! c
+//! Reads a target's catalogue over a connection of the gateway's own, so that the origin of a
+//! result column has a name.
+//!
+//! What goes over that connection is written here or comes from the server's own catalogue;
+//! nothing of a client does.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwapOption;
+use bytes::BytesMut;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::timeout;
+
+use super::TargetSettings;
+use super::postgres::{Connection, connect};
+use super::tls::Tls;
+use crate::fault::{Blame, Fault};
+use crate::limits::{
+    CATALOGUE_AGE_MILLIS_MAX, CATALOGUE_READ_MILLIS_MAX, SERVER_MESSAGE_BYTES_MAX,
+};
+use crate::protocol::postgres::backend;
+use crate::protocol::postgres::frame::{self, Frame};
+use crate::protocol::postgres::frontend::{Control, Named};
+use crate::protocol::postgres::lineage::{
+    Catalogue, CatalogueRows, FUNCTIONS_SQL, FieldDescription, INHERITANCE_SQL, RELATIONS_SQL,
+    TYPES_SQL, Unknown, VIEWS_SQL,
+};
+use crate::protocol::{Column, Facts};
+use crate::session::Session;
+
+/// The catalogues of one target, one a database, read when they are first needed.
+#[derive(Debug, Default)]
+pub struct Catalogues {
+    databases: Mutex<HashMap<String, Arc<Database>>>,
+}
+
+#[derive(Debug, Default)]
+struct Database {
+    current: ArcSwapOption<Reading>,
+    /// One reader at a time; the others use what it read.
+    reading: tokio::sync::Mutex<()>,
+    /// Counts changes of the schema seen by this gateway.
+    epoch: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Reading {
+    catalogue: Catalogue,
+    at: Instant,
+}
+
+impl Catalogues {
+    /// The origins of a result's columns. Reads the catalogue when it is missing, when it is too
+    /// old, or when it does not know something that the result names.
+    ///
+    /// # Errors
+    /// The catalogue can't be read, or what the result names is not in it even now.
+    pub async fn columns(
+        &self,
+        target: &TargetSettings,
+        tls: Option<&Tls>,
+        session: &Session,
+        fields: &[FieldDescription],
+        facts: &Facts,
+    ) -> Result<Vec<Column>, Fault> {
+        let database = self.database(session.database());
+        let started = Instant::now();
+        if let Some(reading) = database.fresh()
+            && let Ok(columns) = reading.catalogue.columns(fields, &facts.statements)
+        {
+            return Ok(columns);
+        }
+        let reading = database.read(target, tls, session, started).await?;
+        reading.catalogue.columns(fields, &facts.statements).map_err(unknown)
+    }
+
+    /// The schema may have changed: the next result reads the catalogue again.
+    pub fn invalidate(&self, database: &str) {
+        self.database(database).epoch.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn database(&self, name: &str) -> Arc<Database> {
+        let mut databases = self.databases.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(databases.entry(name.to_owned()).or_default())
+    }
+}
+
+impl Database {
+    fn fresh(&self) -> Option<Arc<Reading>> {
+        let reading = self.current.load_full()?;
+        let age = Duration::from_millis(CATALOGUE_AGE_MILLIS_MAX);
+        let current = reading.catalogue.epoch() == self.epoch.load(Ordering::SeqCst);
+        (current && reading.at.elapsed() < age).then_some(reading)
+    }
+
+    async fn read(
+        &self,
+        target: &TargetSettings,
+        tls: Option<&Tls>,
+        session: &Session,
+        wanted_since: Instant,
+    ) -> Result<Arc<Reading>, Fault> {
+        let _turn = self.reading.lock().await;
+        if let Some(reading) = self.fresh().filter(|reading| reading.at >= wanted_since) {
+            return Ok(reading);
+        }
+        let epoch = self.epoch.load(Ordering::SeqCst);
+        let at = Instant::now();
+        let limit = Duration::from_millis(CATALOGUE_READ_MILLIS_MAX);
+        let rows = timeout(limit, rows(target, tls, session))
+            .await
+            .map_err(|_| unreadable("it did not answer in time"))??;
+        let reading = Arc::new(Reading { catalogue: Catalogue::new(&rows, epoch), at });
+        self.current.store(Some(Arc::clone(&reading)));
+        Ok(reading)
+    }
+}
+
+async fn rows(
+    target: &TargetSettings,
+    tls: Option<&Tls>,
+    session: &Session,
+) -> Result<CatalogueRows, Fault> {
+    let account = target.accounts.iter().find(|account| account.role == session.role());
+    let account = account.ok_or_else(|| unreadable("the role has no account"))?;
+    // With no schema of users on the path, the server names every relation of a view's
+    // definition with its schema, so the text means the same to whoever reads it.
+    let settings = [
+        ("application_name".to_owned(), "portcullis catalogue".to_owned()),
+        ("search_path".to_owned(), "pg_catalog".to_owned()),
+        ("client_encoding".to_owned(), "UTF8".to_owned()),
+    ];
+    let connection = connect(target, tls, account, session.database(), &settings).await?;
+    let mut reader = Reader { connection };
+    let views = reader.query(VIEWS_SQL).await?;
+    let mut view_descriptions = HashMap::new();
+    for view in &views {
+        let oid = view.first().and_then(|oid| oid.as_deref()?.parse().ok());
+        if let (Some(oid), Some(Some(definition))) = (oid, view.get(1))
+            && let Some(described) = reader.describe(definition).await?
+        {
+            view_descriptions.insert(oid, described);
+        }
+    }
+    let rows = CatalogueRows {
+        relations: reader.query(RELATIONS_SQL).await?,
+        types: reader.query(TYPES_SQL).await?,
+        functions: reader.query(FUNCTIONS_SQL).await?,
+        inheritance: reader.query(INHERITANCE_SQL).await?,
+        views,
+        view_descriptions,
+    };
+    reader.send(|out| Control::Terminate.encode(out)).await?;
+    Ok(rows)
+}
+
+struct Reader {
+    connection: Connection,
+}
+
+type Row = Vec<Option<String>>;
+
+impl Reader {
+    /// Runs one of the gateway's own statements.
+    async fn query(&mut self, sql: &'static str) -> Result<Vec<Row>, Fault> {
+        self.send(|out| frame::put(out, b'Q', |out| frame::put_string(out, sql.as_bytes())))
+            .await?;
+        let mut rows = Vec::new();
+        loop {
+            let frame = self.next().await?;
+            match frame.tag {
+                b'D' => rows.push(
+                    backend::text_row(frame.body).map_err(|_| unreadable("a malformed row"))?,
+                ),
+                b'E' => {
+                    let why = backend::report_field(&frame.body, b'M').unwrap_or_default();
+                    return Err(unreadable(why));
+                }
+                b'Z' => return Ok(rows),
+                _ => {}
+            }
+        }
+    }
+
+    /// Describes a view's definition without running it; `None` when the server won't.
+    async fn describe(&mut self, definition: &str) -> Result<Option<Vec<(u32, i16)>>, Fault> {
+        self.send(|out| {
+            frame::put(out, b'P', |out| {
+                frame::put_string(out, b"");
+                frame::put_string(out, definition.as_bytes());
+                out.extend_from_slice(&[0, 0]);
+            });
+            Control::Describe(Named::Statement(bytes::Bytes::new())).encode(out);
+            Control::Sync.encode(out);
+        })
+        .await?;
+        let mut described = None;
+        loop {
+            let frame = self.next().await?;
+            match frame.tag {
+                b'T' => {
+                    let fields = backend::row_description(frame.body)
+                        .map_err(|_| unreadable("a malformed description"))?;
+                    let origins = fields.iter().map(|field| (field.table_oid, field.attnum));
+                    described = Some(origins.collect());
+                }
+                b'Z' => return Ok(described),
+                _ => {}
+            }
+        }
+    }
+
+    async fn send(&mut self, write: impl FnOnce(&mut BytesMut)) -> Result<(), Fault> {
+        let mut out = BytesMut::new();
+        write(&mut out);
+        self.connection.stream.write_all(&out).await.map_err(unreadable)?;
+        self.connection.stream.flush().await.map_err(unreadable)
+    }
+
+    async fn next(&mut self) -> Result<Frame, Fault> {
+        loop {
+            let next = frame::next(&mut self.connection.buffer, SERVER_MESSAGE_BYTES_MAX);
+            if let Some(frame) = next.map_err(|_| unreadable("a malformed message"))? {
+                return Ok(frame);
+            }
+            let read = self.connection.stream.read_buf(&mut self.connection.buffer).await;
+            if read.map_err(unreadable)? == 0 {
+                return Err(unreadable("it closed the connection"));
+            }
+        }
+    }
+}
+
+fn unreadable(why: impl std::fmt::Display) -> Fault {
+    let message =
+        format!("portcullis: the result is withheld: the target's catalogue can't be read: {why}");
+    Fault::new(Blame::Upstream, "catalogue_unreadable", "58000", message)
+        .hint("Without it nobody knows which columns to mask. Try again, or tell the operator.")
+}
+
+fn unknown(unknown: Unknown) -> Fault {
+    let message = format!("portcullis: the result is withheld: {unknown}");
+    Fault::new(Blame::Policy, "origin_unknown", "42501", message).hint(
+        "A table made in the transaction that reads it can't be checked for columns to mask; \
+         commit first.",
+    )
+}

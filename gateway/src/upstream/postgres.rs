@@ -21,8 +21,8 @@ use crate::protocol::postgres::frontend::Control;
 use crate::protocol::postgres::startup;
 
 /// A byte stream, plain or TLS.
-pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+pub trait Stream: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Sync + Unpin> Stream for T {}
 
 /// What one needs to reach a target again, to cancel what runs there.
 #[derive(Clone, Debug)]

@@ -4,22 +4,8 @@
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::frame::{self, BadBody, Fields};
+use super::lineage::FieldDescription;
 use crate::fault::Fault;
-
-/// One column of a RowDescription.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct FieldDescription {
-    /// The name the client sees.
-    pub name: String,
-    /// OID of the table the column comes from, 0 if it is no plain column.
-    pub table_oid: u32,
-    /// Attribute number in that table, 0 if it is no plain column.
-    pub attnum: i16,
-    /// OID of the type.
-    pub type_oid: u32,
-    /// 0 text, 1 binary.
-    pub format: i16,
-}
 
 /// Reads a RowDescription ('T').
 pub fn row_description(body: Bytes) -> Result<Vec<FieldDescription>, BadBody> {

@@ -118,7 +118,7 @@ fn violation(message: impl Into<std::borrow::Cow<'static, str>>) -> Violation {
 /// Reads statements: text to facts, usually through a cache.
 pub trait Grammar {
     /// What the grammar says of this text.
-    fn facts(&self, text: &str) -> Result<Arc<Facts>, Fault>;
+    fn facts(&self, text: &Arc<str>) -> Result<Arc<Facts>, Fault>;
 }
 
 /// The step that a client's message asks for.

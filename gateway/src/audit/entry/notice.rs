@@ -1,0 +1,151 @@
+//! Entries that are neither request nor reply: notes, refusals, events.
+
+use serde::{Deserialize, Serialize};
+
+use super::{TokenBinding, clip};
+use crate::limits::ENTRY_LIST_ITEMS_MAX;
+use crate::policy::PluginStamp;
+
+/// Something of a session that is neither request nor reply.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(tag = "note", rename_all = "snake_case")]
+pub enum SessionNote {
+    /// The client asked to cancel a running request.
+    CancelRequested {
+        /// Where the demand came from.
+        peer: String,
+    },
+    /// Anything else worth recording.
+    Other {
+        /// Stable name, lower snake case.
+        what: String,
+        /// In words.
+        detail: String,
+    },
+    /// The client or the target broke the protocol.
+    ProtocolViolation {
+        /// In words; never data.
+        detail: String,
+    },
+}
+
+impl SessionNote {
+    /// The same note, cut to what an entry may hold.
+    pub(in crate::audit) fn clipped(&self) -> Self {
+        match self {
+            Self::CancelRequested { peer } => Self::CancelRequested { peer: clip(peer) },
+            Self::Other { what, detail } => Self::Other { what: clip(what), detail: clip(detail) },
+            Self::ProtocolViolation { detail } => Self::ProtocolViolation { detail: clip(detail) },
+        }
+    }
+}
+
+/// An attempt that became no session.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Refusal {
+    /// The configured name of the listener.
+    pub listener: String,
+    /// The caller's address.
+    pub peer: String,
+    /// The stage that refused.
+    pub stage: String,
+    /// Why, for machines.
+    pub code: String,
+    /// Why, in words.
+    pub message: String,
+    /// More, for the operator.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub detail: Option<String>,
+    /// What the token said, when it was verified.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub token: Option<TokenBinding>,
+    /// Refusals before this one that were counted but not recorded.
+    pub suppressed: u64,
+}
+
+/// Something of the gateway itself.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// A person looked at the log.
+    AuditAccess {
+        /// Who: `issuer subject`.
+        who: String,
+        /// What they asked for.
+        what: String,
+    },
+    /// A new configuration is in force.
+    ConfigChange {
+        /// SHA-256 over it, hex.
+        digest: String,
+    },
+    /// A new configuration was refused; the old one stays.
+    ConfigRejected {
+        /// Why.
+        reason: String,
+    },
+    /// An issuer's keys changed, or could not be fetched.
+    IssuerKeys {
+        /// The issuer's configured name.
+        issuer: String,
+        /// What happened.
+        detail: String,
+    },
+    /// A plugin failed.
+    PluginTrap {
+        /// The target.
+        target: String,
+        /// The plugin's configured name.
+        plugin: String,
+        /// What happened; never data.
+        detail: String,
+    },
+    /// A policy is in force.
+    PolicyLoaded {
+        /// The target.
+        target: String,
+        /// SHA-256 of the policy file, hex.
+        digest: String,
+        /// Its plugins.
+        plugins: Vec<PluginStamp>,
+    },
+    /// A policy was refused; the old one stays.
+    PolicyRejected {
+        /// The target.
+        target: String,
+        /// Why.
+        reason: String,
+    },
+    /// The gateway stops in good order; the last entry of a run.
+    Shutdown {
+        /// Why.
+        reason: String,
+    },
+}
+
+impl Event {
+    /// The same event, cut to what an entry may hold.
+    pub(in crate::audit) fn clipped(mut self) -> Self {
+        match &mut self {
+            Self::AuditAccess { who: a, what: b }
+            | Self::IssuerKeys { issuer: a, detail: b }
+            | Self::PolicyRejected { target: a, reason: b } => {
+                *a = clip(a);
+                *b = clip(b);
+            }
+            Self::PluginTrap { target, plugin, detail } => {
+                *target = clip(target);
+                *plugin = clip(plugin);
+                *detail = clip(detail);
+            }
+            Self::ConfigChange { digest: text }
+            | Self::ConfigRejected { reason: text }
+            | Self::Shutdown { reason: text } => *text = clip(text),
+            Self::PolicyLoaded { target, plugins, .. } => {
+                *target = clip(target);
+                plugins.truncate(ENTRY_LIST_ITEMS_MAX);
+            }
+        }
+        self
+    }
+}

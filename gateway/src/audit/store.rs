@@ -1,0 +1,409 @@
+//! Where the log lies: the one home of redb, behind two narrow traits.
+//!
+//! Tables (integers in redb's own order, see `FORMAT.md`):
+//!
+//! ```text
+//! leaf     u64 index            -> the entry's bytes, word for word
+//! blob     (u64 index, u32 part) -> ciphertext of the entry's payload
+//! tile     (u8 level, u64 index) -> 256 hashes, full tiles only
+//! tail     u64 index            -> leaf hash, for leaves not yet in a full tile
+//! ckpt     u64 size             -> the signed checkpoint of the commit that made this size
+//! ix_sess  (session, u64 sseq)  -> u64 index
+//! sess     session              -> (u64 first index, u64 last index or MAX while open)
+//! open     session              -> u64 first index; only sessions not yet ended
+//! meta     name                 -> text: `origin`, `vkey`, `format`
+//! edge     0                    -> u64 size, then roots of the perfect subtrees, largest first
+//! ```
+
+use std::path::Path;
+use std::sync::Arc;
+
+use redb::{
+    Database, Durability, Key, ReadOnlyDatabase, ReadTransaction, ReadableDatabase, ReadableTable,
+    ReadableTableMetadata, TableDefinition, TableError, Value, WriteTransaction,
+};
+
+use super::tree::{Edge, Hash, TILE_WIDTH, Tile};
+use crate::limits::LOG_CACHE_BYTES;
+
+const LEAF: TableDefinition<u64, &[u8]> = TableDefinition::new("leaf");
+const BLOB: TableDefinition<(u64, u32), &[u8]> = TableDefinition::new("blob");
+const TILE: TableDefinition<(u8, u64), &[u8]> = TableDefinition::new("tile");
+const TAIL: TableDefinition<u64, &[u8; 32]> = TableDefinition::new("tail");
+const CKPT: TableDefinition<u64, &str> = TableDefinition::new("ckpt");
+const IX_SESS: TableDefinition<(&str, u64), u64> = TableDefinition::new("ix_sess");
+const SESS: TableDefinition<&str, (u64, u64)> = TableDefinition::new("sess");
+const OPEN: TableDefinition<&str, u64> = TableDefinition::new("open");
+const META: TableDefinition<&str, &str> = TableDefinition::new("meta");
+const EDGE: TableDefinition<u8, &[u8]> = TableDefinition::new("edge");
+/// The last index of a session that is still open.
+pub(in crate::audit) const STILL_OPEN: u64 = u64::MAX;
+
+/// The store failed. The words are redb's or the operating system's; they hold no data.
+#[derive(Debug, thiserror::Error)]
+pub(in crate::audit) enum StoreError {
+    /// Another process holds the file.
+    #[error("another process has it open")]
+    InUse,
+    /// Reading or writing failed, or the file is damaged.
+    #[error("{0}")]
+    Failed(String),
+}
+
+type Result<T> = std::result::Result<T, StoreError>;
+
+fn failed(error: impl Into<redb::Error>) -> StoreError {
+    match error.into() {
+        redb::Error::DatabaseAlreadyOpen => StoreError::InUse,
+        error => StoreError::Failed(error.to_string()),
+    }
+}
+
+/// What an entry does to its session.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(in crate::audit) enum Mark {
+    /// Begins it.
+    First,
+    /// Belongs to it.
+    Inner,
+    /// Ends it.
+    Last,
+}
+
+/// The session an entry belongs to.
+#[derive(Clone, Debug)]
+pub(in crate::audit) struct Place {
+    pub(in crate::audit) session: Arc<str>,
+    pub(in crate::audit) sequence: u64,
+    pub(in crate::audit) mark: Mark,
+}
+
+/// One entry to store.
+#[derive(Debug)]
+pub(in crate::audit) struct Row {
+    pub(in crate::audit) line: Vec<u8>,
+    pub(in crate::audit) leaf: Hash,
+    pub(in crate::audit) parts: Vec<Vec<u8>>,
+    pub(in crate::audit) place: Option<Place>,
+}
+
+/// What one commit writes, all or nothing.
+#[derive(Debug)]
+pub(in crate::audit) struct Batch<'a> {
+    /// Index of the first row.
+    pub(in crate::audit) first: u64,
+    pub(in crate::audit) rows: &'a [Row],
+    pub(in crate::audit) tiles: &'a [Tile],
+    pub(in crate::audit) edge: &'a Edge,
+    pub(in crate::audit) checkpoint: &'a str,
+    pub(in crate::audit) meta: &'a [(&'static str, String)],
+}
+
+/// A place that keeps the log. `commit` returns once the batch is durable.
+pub(in crate::audit) trait Store: Send + Sync {
+    /// Writes a batch durably, all or nothing.
+    fn commit(&self, batch: &Batch<'_>) -> Result<()>;
+    /// A consistent view of what is committed now.
+    fn view(&self) -> Result<View>;
+}
+
+/// redb, opened for the gateway.
+pub(in crate::audit) struct RedbStore(Database);
+
+impl RedbStore {
+    /// Opens or creates the file.
+    pub(in crate::audit) fn open(path: &Path) -> Result<Self> {
+        let mut builder = Database::builder();
+        builder.set_cache_size(LOG_CACHE_BYTES);
+        builder.create(path).map(Self).map_err(failed)
+    }
+
+    fn begin(&self) -> Result<WriteTransaction> {
+        let mut write = self.0.begin_write().map_err(failed)?;
+        write.set_durability(Durability::Immediate).map_err(failed)?;
+        // Also two-phase: callers choose what the payloads hold.
+        write.set_quick_repair(true);
+        Ok(write)
+    }
+}
+
+impl Store for RedbStore {
+    fn commit(&self, batch: &Batch<'_>) -> Result<()> {
+        let write = self.begin()?;
+        put_rows(&write, batch).map_err(failed)?;
+        put_tree(&write, batch).map_err(failed)?;
+        write.commit().map_err(failed)
+    }
+
+    fn view(&self) -> Result<View> {
+        self.0.begin_read().map(View).map_err(failed)
+    }
+}
+
+fn put_rows(write: &WriteTransaction, batch: &Batch<'_>) -> std::result::Result<(), redb::Error> {
+    let mut leaf = write.open_table(LEAF)?;
+    let mut blob = write.open_table(BLOB)?;
+    let mut ix_sess = write.open_table(IX_SESS)?;
+    let mut sess = write.open_table(SESS)?;
+    let mut open = write.open_table(OPEN)?;
+    for (row, index) in batch.rows.iter().zip(batch.first..) {
+        leaf.insert(index, row.line.as_slice())?;
+        for (part, number) in row.parts.iter().zip(0_u32..) {
+            blob.insert((index, number), part.as_slice())?;
+        }
+        let Some(place) = &row.place else { continue };
+        let session = &*place.session;
+        ix_sess.insert((session, place.sequence), index)?;
+        match place.mark {
+            Mark::First => {
+                sess.insert(session, (index, STILL_OPEN))?;
+                open.insert(session, index)?;
+            }
+            Mark::Inner => {}
+            Mark::Last => {
+                let first = open.remove(session)?.map_or(index, |first| first.value());
+                sess.insert(session, (first, index))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn put_tree(write: &WriteTransaction, batch: &Batch<'_>) -> std::result::Result<(), redb::Error> {
+    let mut tile = write.open_table(TILE)?;
+    for full in batch.tiles {
+        tile.insert((full.level, full.index), full.bytes.as_slice())?;
+    }
+    let mut tail = write.open_table(TAIL)?;
+    let full = batch.edge.size() - batch.edge.size() % TILE_WIDTH as u64;
+    while tail.first()?.is_some_and(|(index, _)| index.value() < full) {
+        tail.pop_first()?;
+    }
+    for (row, index) in batch.rows.iter().zip(batch.first..).filter(|(_, index)| *index >= full) {
+        tail.insert(index, &row.leaf)?;
+    }
+    let mut edge = batch.edge.size().to_be_bytes().to_vec();
+    edge.extend(batch.edge.roots().iter().flatten());
+    write.open_table(EDGE)?.insert(0, edge.as_slice())?;
+    write.open_table(CKPT)?.insert(batch.edge.size(), batch.checkpoint)?;
+    let mut meta = write.open_table(META)?;
+    for (name, text) in batch.meta {
+        meta.insert(*name, text.as_str())?;
+    }
+    Ok(())
+}
+
+/// redb, opened to read a log that no gateway holds. It never changes the file.
+pub(in crate::audit) struct Sealed(ReadOnlyDatabase);
+
+impl Sealed {
+    /// Opens the file.
+    pub(in crate::audit) fn open(path: &Path) -> Result<Self> {
+        ReadOnlyDatabase::open(path).map(Self).map_err(failed)
+    }
+}
+
+impl Store for Sealed {
+    fn commit(&self, _: &Batch<'_>) -> Result<()> {
+        Err(StoreError::Failed("it was opened to be read only".to_owned()))
+    }
+
+    fn view(&self) -> Result<View> {
+        self.0.begin_read().map(View).map_err(failed)
+    }
+}
+
+/// Rows of the tables.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::audit) struct Counts {
+    pub(in crate::audit) checkpoints: u64,
+    pub(in crate::audit) tiles: u64,
+    pub(in crate::audit) tail: u64,
+    pub(in crate::audit) parts: u64,
+    pub(in crate::audit) placed: u64,
+    pub(in crate::audit) sessions: u64,
+    pub(in crate::audit) open: u64,
+}
+
+/// One consistent view of the store, unmoved by later commits.
+pub(in crate::audit) struct View(ReadTransaction);
+
+/// Opens a table, or leaves with the given value when nothing was ever written to it.
+macro_rules! table {
+    ($view:expr, $table:expr, $missing:expr) => {
+        match $view.0.open_table($table) {
+            Ok(table) => table,
+            Err(TableError::TableDoesNotExist(_)) => return Ok($missing),
+            Err(error) => return Err(failed(error)),
+        }
+    };
+}
+
+impl View {
+    /// A text of the table `meta`.
+    pub(in crate::audit) fn meta(&self, name: &str) -> Result<Option<String>> {
+        let row = table!(self, META, None).get(name).map_err(failed)?;
+        Ok(row.map(|text| text.value().to_owned()))
+    }
+
+    /// Number of leaves: one more than the last index.
+    pub(in crate::audit) fn size(&self) -> Result<u64> {
+        let table = table!(self, LEAF, 0);
+        let row = table.last().map_err(failed)?;
+        Ok(row.map_or(0, |(index, _)| index.value().saturating_add(1)))
+    }
+
+    /// The bytes of an entry.
+    pub(in crate::audit) fn leaf(&self, index: u64) -> Result<Option<Vec<u8>>> {
+        let row = table!(self, LEAF, None).get(index).map_err(failed)?;
+        Ok(row.map(|bytes| bytes.value().to_vec()))
+    }
+
+    /// Walks the entries from an index on; `false` stops the walk.
+    pub(in crate::audit) fn leaves(
+        &self,
+        from: u64,
+        visit: &mut dyn FnMut(u64, &[u8]) -> bool,
+    ) -> Result<()> {
+        for row in table!(self, LEAF, ()).range(from..).map_err(failed)? {
+            let (index, bytes) = row.map_err(failed)?;
+            if !visit(index.value(), bytes.value()) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// All parts of an entry's payload, in order.
+    pub(in crate::audit) fn parts(&self, index: u64) -> Result<Vec<Vec<u8>>> {
+        let mut parts = Vec::new();
+        let range = (index, 0)..=(index, u32::MAX);
+        for row in table!(self, BLOB, parts).range(range).map_err(failed)? {
+            parts.push(row.map_err(failed)?.1.value().to_vec());
+        }
+        Ok(parts)
+    }
+
+    /// A full tile.
+    pub(in crate::audit) fn tile(&self, level: u8, index: u64) -> Result<Option<Vec<u8>>> {
+        let row = table!(self, TILE, None).get((level, index)).map_err(failed)?;
+        Ok(row.map(|bytes| bytes.value().to_vec()))
+    }
+
+    /// Leaf hashes of one level-0 tile: the full tile, or what the tail has of it.
+    pub(in crate::audit) fn leaf_hashes(&self, tile: u64) -> Result<Vec<Hash>> {
+        if let Some(bytes) = self.tile(0, tile)? {
+            return Ok(bytes.as_chunks::<32>().0.to_vec());
+        }
+        let mut hashes = Vec::new();
+        let from = tile.saturating_mul(TILE_WIDTH as u64);
+        for row in table!(self, TAIL, hashes).range(from..).map_err(failed)? {
+            hashes.push(*row.map_err(failed)?.1.value());
+        }
+        Ok(hashes)
+    }
+
+    /// Rows of every table, for the verifier.
+    pub(in crate::audit) fn counts(&self) -> Result<Counts> {
+        Ok(Counts {
+            checkpoints: self.count(CKPT)?,
+            tiles: self.count(TILE)?,
+            tail: self.count(TAIL)?,
+            parts: self.count(BLOB)?,
+            placed: self.count(IX_SESS)?,
+            sessions: self.count(SESS)?,
+            open: self.count(OPEN)?,
+        })
+    }
+
+    fn count<K: Key + 'static, V: Value + 'static>(
+        &self,
+        table: TableDefinition<'_, K, V>,
+    ) -> Result<u64> {
+        table!(self, table, 0).len().map_err(failed)
+    }
+
+    /// The checkpoint of a size.
+    pub(in crate::audit) fn checkpoint(&self, size: u64) -> Result<Option<String>> {
+        let row = table!(self, CKPT, None).get(size).map_err(failed)?;
+        Ok(row.map(|note| note.value().to_owned()))
+    }
+
+    /// Index in the log of one entry of a session.
+    pub(in crate::audit) fn session_entry(&self, id: &str, sequence: u64) -> Result<Option<u64>> {
+        let row = table!(self, IX_SESS, None).get((id, sequence)).map_err(failed)?;
+        Ok(row.map(|index| index.value()))
+    }
+
+    /// The stored right edge; `None` when there is none or it can't be one.
+    pub(in crate::audit) fn edge(&self) -> Result<Option<Edge>> {
+        let row = table!(self, EDGE, None).get(0).map_err(failed)?;
+        Ok(row.and_then(|bytes| {
+            let (size, roots) = bytes.value().split_first_chunk::<8>()?;
+            let (roots, rest) = roots.as_chunks::<32>();
+            let roots: Vec<Hash> = roots.to_vec();
+            rest.is_empty().then(|| Edge::from_parts(u64::from_be_bytes(*size), roots)).flatten()
+        }))
+    }
+
+    /// The newest checkpoint.
+    pub(in crate::audit) fn last_checkpoint(&self) -> Result<Option<(u64, String)>> {
+        let table = table!(self, CKPT, None);
+        let row = table.last().map_err(failed)?;
+        Ok(row.map(|(size, note)| (size.value(), note.value().to_owned())))
+    }
+
+    /// Walks the sessions, newest first: id, then first and last index ([`STILL_OPEN`] while open).
+    pub(in crate::audit) fn sessions(
+        &self,
+        visit: &mut dyn FnMut(&str, (u64, u64)) -> bool,
+    ) -> Result<()> {
+        let table = table!(self, SESS, ());
+        for row in table.iter().map_err(failed)?.rev() {
+            let (session, ends) = row.map_err(failed)?;
+            if !visit(session.value(), ends.value()) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The sessions that have no last entry.
+    pub(in crate::audit) fn open_sessions(&self) -> Result<Vec<String>> {
+        let mut open = Vec::new();
+        for row in table!(self, OPEN, open).iter().map_err(failed)? {
+            open.push(row.map_err(failed)?.0.value().to_owned());
+        }
+        Ok(open)
+    }
+
+    /// Walks one session's index: number in the session, index in the log.
+    pub(in crate::audit) fn session(
+        &self,
+        id: &str,
+        visit: &mut dyn FnMut(u64, u64) -> bool,
+    ) -> Result<()> {
+        let range = (id, 0)..=(id, u64::MAX);
+        for row in table!(self, IX_SESS, ()).range(range).map_err(failed)? {
+            let (key, index) = row.map_err(failed)?;
+            if !visit(key.value().1, index.value()) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The newest entry of a session: number in the session, index in the log.
+    pub(in crate::audit) fn session_last(&self, id: &str) -> Result<Option<(u64, u64)>> {
+        let range = (id, 0)..=(id, u64::MAX);
+        let last = table!(self, IX_SESS, None).range(range).map_err(failed)?.next_back();
+        let Some((key, index)) = last.transpose().map_err(failed)? else { return Ok(None) };
+        Ok(Some((key.value().1, index.value())))
+    }
+}
+
+mod copy;
+pub(in crate::audit) use copy::copy;
+
+#[cfg(test)]
+pub(in crate::audit) mod tamper;

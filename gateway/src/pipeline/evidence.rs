@@ -1,0 +1,130 @@
+//! What the admin endpoint shows of the gateway and its log.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use tokio::runtime::Handle;
+
+use super::runtime::Gateway;
+use crate::admin::{Evidence, Look, ReportFormat};
+use crate::audit::{Event, report};
+use crate::fault::{Blame, Fault};
+
+/// The real thing behind [`Evidence`].
+pub(super) struct LogEvidence {
+    gateway: Arc<Gateway>,
+    config_digest: String,
+    runtime: Handle,
+}
+
+impl LogEvidence {
+    /// Made inside the runtime whose threads wait for the log.
+    pub(super) fn new(gateway: Arc<Gateway>, config_digest: String) -> Self {
+        Self { gateway, config_digest, runtime: Handle::current() }
+    }
+}
+
+impl Evidence for LogEvidence {
+    fn ready(&self) -> Result<(), Fault> {
+        if !self.gateway.log.status().healthy {
+            let message = "the log can't be written; no request is served until a restart";
+            return Err(Fault::new(Blame::Operator, "log_unavailable", "58030", message));
+        }
+        // The keys kept from before serve while an issuer can't be reached; none at all can't.
+        let keyless = |issuer: &crate::identity::IssuerStatus| issuer.key_count == 0;
+        if self.gateway.verifier().status().iter().any(keyless) {
+            let message = "an issuer has given no keys yet";
+            return Err(Fault::new(Blame::Operator, "issuer_keys_unavailable", "58000", message));
+        }
+        Ok(())
+    }
+
+    fn status(&self) -> Value {
+        let gateway = &self.gateway;
+        let verifier = gateway.verifier();
+        let issuers: Vec<Value> = verifier
+            .status()
+            .iter()
+            .map(|issuer| {
+                json!({
+                    "name": issuer.name,
+                    "issuer": issuer.issuer,
+                    "keys": issuer.key_count,
+                    "keys_age_secs": issuer.age.map(|age| age.as_secs()),
+                    "degraded": issuer.degraded,
+                    "last_error": issuer.last_error,
+                    "development": issuer.development,
+                })
+            })
+            .collect();
+        json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "config_digest": self.config_digest,
+            "sessions_open": gateway.sessions.count(),
+            "log": gateway.log.status(),
+            "issuers": issuers,
+            "targets": gateway.target_names().iter().map(|name| self.target(name))
+                .collect::<Vec<_>>(),
+        })
+    }
+
+    fn sessions(&self, most: usize) -> Result<Value, Fault> {
+        let sessions = self.gateway.log.reader().sessions(most).map_err(unreadable)?;
+        serde_json::to_value(sessions).map_err(unreadable)
+    }
+
+    fn session(&self, id: &str) -> Result<Option<Value>, Fault> {
+        let record = self.gateway.log.reader().session(id).map_err(unreadable)?;
+        record.map(|record| report::json(&record)).transpose().map_err(unreadable)
+    }
+
+    fn report(&self, id: &str, format: ReportFormat) -> Result<Option<String>, Fault> {
+        let record = self.gateway.log.reader().session(id).map_err(unreadable)?;
+        let Some(record) = record else { return Ok(None) };
+        match format {
+            ReportFormat::Text => Ok(Some(report::text(&record))),
+            ReportFormat::Json => {
+                let value = report::json(&record).map_err(unreadable)?;
+                serde_json::to_string_pretty(&value).map(Some).map_err(unreadable)
+            }
+        }
+    }
+
+    fn checkpoint(&self) -> Result<String, Fault> {
+        Ok(self.gateway.log.status().checkpoint)
+    }
+
+    fn snapshot_to(&self, file: &Path) -> Result<(), Fault> {
+        self.gateway.log.snapshot_to(file).map_err(unreadable)
+    }
+
+    fn record(&self, look: &Look) -> Result<(), Fault> {
+        let what = format!("{} {}", look.what, look.of).trim_end().to_owned();
+        let event = Event::AuditAccess { who: look.person.clone(), what };
+        self.runtime.block_on(self.gateway.log.event(event))
+    }
+}
+
+impl LogEvidence {
+    /// One target, with every mode that is looser than the default.
+    fn target(&self, name: &str) -> Value {
+        let Some(target) = self.gateway.target(name) else { return Value::Null };
+        let policy = self.gateway.policies.current(name);
+        json!({
+            "name": name,
+            "policy_digest": policy.as_ref().map(|it| it.settings().digest.clone()),
+            "plugins": policy.as_ref().map(|it| it.stamps().to_vec()),
+            "log": match target.settings.durability {
+                crate::audit::Durability::Durable => "durable",
+                crate::audit::Durability::Buffered => "buffered",
+            },
+            "parsers": if target.settings.strict_parsers { "strict" } else { "compat" },
+        })
+    }
+}
+
+fn unreadable(error: impl std::fmt::Display) -> Fault {
+    let message = format!("the log can't be read: {error}");
+    Fault::new(Blame::Operator, "log_unreadable", "58030", message)
+}

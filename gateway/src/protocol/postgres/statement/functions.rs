@@ -1,0 +1,163 @@
+//! What is known of PostgreSQL's own functions and operators.
+
+use crate::protocol::{Access, Class};
+
+/// Functions of `pg_catalog` (PostgreSQL 15 to 18) that change nothing and reach nothing but
+/// their arguments and the catalogue, one a line, sorted: all immutable and stable ones, less
+/// those that run a query given as text, plus the volatile ones that only measure or wait.
+const HARMLESS: &str = include_str!("functions.txt");
+
+/// What calling a function may do.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Effect {
+    /// It changes nothing.
+    None,
+    /// It makes the statement at least this severe.
+    AtLeast(Class),
+}
+
+/// The name without `pg_catalog`, which every search path holds.
+pub(super) fn plain(name: &str) -> &str {
+    name.strip_prefix("pg_catalog.").unwrap_or(name)
+}
+
+/// What calling a function may do. A function that is not known runs code we can't see.
+pub(super) fn effect(name: &str) -> Effect {
+    // Helpers of the information schema's own views; drivers call them.
+    if name.starts_with("information_schema._pg_") {
+        return Effect::None;
+    }
+    let name = plain(name);
+    if is_harmless(name) {
+        return Effect::None;
+    }
+    Effect::AtLeast(severity(name).unwrap_or(Class::Code))
+}
+
+/// True for a function that PostgreSQL 15 to 18 has in `pg_catalog`. A function of that name
+/// elsewhere may still be the one that runs; only the catalogue can tell.
+pub fn is_built_in(name: &str) -> bool {
+    let name = plain(name);
+    is_harmless(name) || severity(name).is_some()
+}
+
+/// True for a function of `pg_catalog` that returns data which its arguments only name: tables by
+/// text, queries by text, files, large objects, the change stream.
+pub fn is_opaque(name: &str) -> bool {
+    let name = plain(name);
+    name.ends_with("_to_xml")
+        || name.ends_with("_to_xml_and_xmlschema")
+        || name.starts_with("lo_")
+        || name.starts_with("pg_logical_slot_")
+        || name.starts_with("pg_read_")
+        || matches!(name, "loread" | "pg_mcv_list_items" | "ts_rewrite" | "ts_stat")
+}
+
+fn is_harmless(name: &str) -> bool {
+    // A table of line starts would be faster than a scan; a set is simpler than both.
+    static SET: std::sync::LazyLock<std::collections::HashSet<&'static str>> =
+        std::sync::LazyLock::new(|| HARMLESS.lines().collect());
+    SET.contains(name)
+}
+
+/// Functions of `pg_catalog` that do something. Names matched by prefix are families that grow
+/// with each release of PostgreSQL.
+// tidy: table
+fn severity(name: &str) -> Option<Class> {
+    let class = match name {
+        "set_config" | "pg_notify" | "setseed" | "pg_export_snapshot" => Class::Session,
+        "nextval" | "setval" | "lowrite" | "tsvector_update_trigger"
+        | "tsvector_update_trigger_column" | "suppress_redundant_updates_trigger" => Class::Write,
+        "loread" => Class::Read,
+        "cursor_to_xml" | "cursor_to_xmlschema" | "query_to_xml" | "query_to_xml_and_xmlschema"
+        | "query_to_xmlschema" | "ts_rewrite" | "ts_stat" => Class::Code,
+        "table_to_xml" | "table_to_xml_and_xmlschema" | "table_to_xmlschema" | "schema_to_xml"
+        | "schema_to_xml_and_xmlschema" | "schema_to_xmlschema" | "database_to_xml"
+        | "database_to_xml_and_xmlschema" | "database_to_xmlschema" => Class::Read,
+        "lo_import" | "lo_export" => Class::Admin,
+        "lo_get" | "lo_lseek" | "lo_lseek64" | "lo_tell" | "lo_tell64" | "lo_open" | "lo_close" => {
+            Class::Read
+        }
+        _ if name.starts_with("lo_") => Class::Write,
+        _ if name.contains("advisory") => Class::Session,
+        "pg_cancel_backend" | "pg_terminate_backend" | "pg_reload_conf" | "pg_promote"
+        | "pg_rotate_logfile" | "pg_rotate_logfile_old" | "pg_switch_wal"
+        | "pg_create_restore_point" | "pg_log_backend_memory_contexts" | "pg_nextoid"
+        | "pg_import_system_collations" | "pg_log_standby_snapshot" | "pg_sync_replication_slots"
+        | "pg_hba_file_rules" | "pg_ident_file_mappings" | "pg_show_all_file_settings"
+        | "pg_current_logfile" | "pg_stat_file" | "pg_extension_config_dump"
+        | "pg_get_backend_memory_contexts" | "pg_get_shmem_allocations"
+        | "pg_stop_making_pinned_objects" | "pg_clear_relation_stats"
+        | "pg_clear_attribute_stats" | "pg_restore_relation_stats"
+        | "pg_restore_attribute_stats" | "gin_clean_pending_list" => Class::Admin,
+        _ if ["pg_wal_replay_", "pg_backup_", "pg_start_backup", "pg_stop_backup", "pg_logical_",
+            "pg_replication_", "pg_copy_", "pg_drop_replication_", "pg_create_", "pg_ls_",
+            "pg_read_", "pg_stat_reset", "pg_control_", "binary_upgrade_", "brin_",
+            "pg_file_"]
+            .iter()
+            .any(|family| name.starts_with(family)) =>
+        {
+            Class::Admin
+        }
+        _ => return None,
+    };
+    Some(class)
+}
+
+/// Functions that open files of the server.
+pub(super) fn file_access(name: &str) -> Option<Access> {
+    let name = plain(name);
+    if name == "lo_export" || name.starts_with("pg_file_") {
+        return Some(Access::Write);
+    }
+    let reads = name == "lo_import"
+        || name == "pg_stat_file"
+        || name.starts_with("pg_read_")
+        || name.starts_with("pg_ls_");
+    reads.then_some(Access::Read)
+}
+
+/// Functions of `pg_catalog` that take a whole row as their only argument, so that `t.name` may
+/// mean `name(t)` (PostgreSQL: `ParseFuncOrColumn`).
+pub(super) fn takes_rows(name: &str) -> bool {
+    matches!(
+        name,
+        "any_value"
+            | "array_agg"
+            | "concat"
+            | "first_value"
+            | "hash_record"
+            | "json_agg"
+            | "json_agg_strict"
+            | "json_build_array"
+            | "json_build_object"
+            | "jsonb_agg"
+            | "jsonb_agg_strict"
+            | "jsonb_build_array"
+            | "jsonb_build_object"
+            | "lag"
+            | "last_value"
+            | "lead"
+            | "max"
+            | "min"
+            | "mode"
+            | "quote_literal"
+            | "quote_nullable"
+            | "record_out"
+            | "record_send"
+            | "row_to_json"
+            | "to_json"
+            | "to_jsonb"
+    )
+}
+
+/// True for an operator of `pg_catalog`, and for the words the grammar puts in an operator's
+/// place (`BETWEEN` and the like carry the operator's sign or none).
+pub(super) fn is_built_in_operator(name: &str) -> bool {
+    const SIGNS: &str = " !! !~ !~* !~~ !~~* # ## #- #> #>> % %> && &< &<| &> * *< *<= *<> *= *> \
+        *>= + - -> ->> -|- / < <-> << <<= <<| <= <> <@ <^ = > >= >> >>= >^ ? ?# ?& ?- ?-| ?| ?|| @ \
+        @-@ @> @? @@ @@@ ^ ^@ | |&> |/ |>> || ||/ ~ ~* ~<=~ ~<~ ~= ~>=~ ~>~ ~~ ~~* ";
+    const WORDS: [&str; 4] =
+        ["BETWEEN", "BETWEEN SYMMETRIC", "NOT BETWEEN", "NOT BETWEEN SYMMETRIC"];
+    WORDS.contains(&name) || SIGNS.split(' ').any(|sign| sign == name)
+}

@@ -1,0 +1,232 @@
+//! The second parser's reading of the same text.
+//!
+//! `sqlparser` is not the authority and can't be: it glues comments into operators, so that
+//! `SELECT 1 >-- '` and what follows on the next lines hide whole statements from it. But it was
+//! written by other people, and a text that two independent parsers read alike is very unlikely
+//! to be read differently by the server. It lacks much valid PostgreSQL; that it can't read a
+//! text says nothing about the text.
+
+use std::collections::BTreeSet;
+
+use sqlparser::dialect::PostgreSqlDialect;
+use sqlparser::parser::Parser;
+use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
+
+use super::tree::{Reading, Tree, Value, read};
+use crate::fault::{Blame, Fault};
+use crate::limits;
+
+/// What PostgreSQL's grammar saw in one statement, as far as it is compared.
+pub(super) struct Outline {
+    /// The node kind, such as `SelectStmt`.
+    pub(super) kind: &'static str,
+    /// Relations by their last name.
+    pub(super) relations: BTreeSet<String>,
+    /// Names of common table expressions.
+    pub(super) with_names: BTreeSet<String>,
+}
+
+const READING: Reading =
+    Reading { known: |_| true, variants: true, levels_max: limits::SECOND_OPINION_LEVELS_MAX };
+
+/// Compares; the answer is what the facts say of the second opinion.
+///
+/// # Errors
+/// `parsers_disagree` when it reads the text and sees something else.
+pub(super) fn compare(text: &str, outlines: &[Outline]) -> Result<&'static str, Fault> {
+    let Some(theirs) = read_text(text) else { return Ok("cannot_read") };
+    if theirs.len() != outlines.len() {
+        let seen = format!(
+            "PostgreSQL's grammar sees {} and the second parser {}",
+            count(outlines.len()),
+            count(theirs.len())
+        );
+        return Err(disagree(seen));
+    }
+    for (number, (ours, theirs)) in outlines.iter().zip(&theirs).enumerate() {
+        differ(ours, theirs).map_or(Ok(()), |what| {
+            Err(disagree(format!("statement {}: {what}", number.saturating_add(1))))
+        })?;
+    }
+    Ok("agrees")
+}
+
+fn count(statements: usize) -> String {
+    if statements == 1 { "1 statement".to_owned() } else { format!("{statements} statements") }
+}
+
+fn disagree(detail: String) -> Fault {
+    Fault::new(
+        Blame::Client,
+        "parsers_disagree",
+        "42601",
+        "two SQL parsers read this text differently, so it is refused",
+    )
+    .detail(detail)
+    .hint(
+        "Send one statement at a time, put spaces around operators and comments, and write \
+         identifiers without U& escapes.",
+    )
+}
+
+/// Parses and outlines; `None` when it can't, or when the text could cost too much to try.
+fn read_text(text: &str) -> Option<Vec<Seen>> {
+    if text.len() > limits::SECOND_OPINION_BYTES_MAX {
+        return None;
+    }
+    let dialect = PostgreSqlDialect {};
+    let tokens = Tokenizer::new(&dialect, text).tokenize_with_location().ok()?;
+    if !affordable(&tokens) {
+        return None;
+    }
+    let statements = Parser::new(&dialect)
+        .with_recursion_limit(limits::SECOND_OPINION_RECURSION_MAX)
+        .with_tokens_with_locations(tokens)
+        .parse_statements()
+        .ok()?;
+    statements
+        .iter()
+        .map(|statement| match read(statement, READING) {
+            Ok(Value::Node(tree)) => Some(Seen::new(&tree)),
+            Ok(Value::Text(kind)) => {
+                Some(Seen { kind, relations: BTreeSet::new(), inner: None })
+            }
+            _ => None,
+        })
+        .collect()
+}
+
+/// Bounds depth and time before the parser sees the words.
+fn affordable(tokens: &[TokenWithSpan]) -> bool {
+    let (mut words, mut depth, mut deepest) = (0_usize, 0_usize, 0_usize);
+    for token in tokens {
+        match token.token {
+            Token::Whitespace(_) => continue,
+            Token::LParen | Token::LBracket | Token::LBrace => {
+                depth = depth.saturating_add(1);
+                deepest = deepest.max(depth);
+            }
+            Token::RParen | Token::RBracket | Token::RBrace => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        words = words.saturating_add(1);
+    }
+    words <= limits::SECOND_OPINION_TOKENS_MAX && deepest <= limits::SECOND_OPINION_BRACKETS_MAX
+}
+
+/// What the second parser saw in one statement.
+struct Seen {
+    kind: String,
+    relations: BTreeSet<String>,
+    /// The kind of what a query's body changes, if it does.
+    inner: Option<&'static str>,
+}
+
+impl Seen {
+    fn new(tree: &Tree) -> Self {
+        let mut relations = BTreeSet::new();
+        gather(tree, &mut relations);
+        let body = tree.child("0").and_then(|query| query.child("body")).map(|body| body.kind);
+        let inner = body.filter(|kind| matches!(*kind, "Delete" | "Insert" | "Merge" | "Update"));
+        Self { kind: tree.kind.to_owned(), relations, inner }
+    }
+}
+
+/// Names of tables as they stand in FROM and as targets.
+fn gather(tree: &Tree, relations: &mut BTreeSet<String>) {
+    let field = match tree.kind {
+        // With arguments it is a function in FROM.
+        "Table" if tree.child("args").is_none() => Some("name"),
+        "SelectInto" => Some("name"),
+        "TableName" => Some("0"),
+        _ => None,
+    };
+    if let Some(field) = field {
+        let last = tree.list(field).last().and_then(Value::node);
+        if let Some(ident) = last.and_then(|part| part.child("0")) {
+            relations.insert(folded(ident));
+        }
+    }
+    for (_, value) in tree.fields() {
+        gather_value(value, relations);
+    }
+}
+
+fn gather_value(value: &Value, relations: &mut BTreeSet<String>) {
+    match value {
+        Value::List(values) => values.iter().for_each(|value| gather_value(value, relations)),
+        Value::Node(tree) => gather(tree, relations),
+        Value::Nothing | Value::Number(_) | Value::Text(_) => {}
+    }
+}
+
+/// A name as PostgreSQL folds it: lower case unless quoted, cut to 63 bytes at a character
+/// (PostgreSQL: `downcase_truncate_identifier`).
+fn folded(ident: &Tree) -> String {
+    const NAME_BYTES_MAX: usize = 63;
+    let mut name = ident.text("value").to_owned();
+    if ident.text("quote_style").is_empty() {
+        name.make_ascii_lowercase();
+    }
+    let mut end = name.len().min(NAME_BYTES_MAX);
+    while !name.is_char_boundary(end) {
+        end = end.saturating_sub(1);
+    }
+    name.truncate(end);
+    name
+}
+
+/// What differs, in words; `None` if nothing that is compared does.
+fn differ(ours: &Outline, theirs: &Seen) -> Option<String> {
+    let their_kind = theirs.inner.unwrap_or(&theirs.kind);
+    if let Some(expected) = counterparts(ours.kind)
+        && !expected.contains(&their_kind)
+    {
+        return Some(format!("{} or {}", words(ours.kind), words(their_kind)));
+    }
+    if !matches!(
+        ours.kind,
+        "DeleteStmt" | "InsertStmt" | "MergeStmt" | "SelectStmt" | "UpdateStmt"
+    ) {
+        return None;
+    }
+    let seen = |name: &String| theirs.relations.contains(name);
+    if let Some(missing) = ours.relations.iter().find(|name| !seen(name)) {
+        return Some(format!("only PostgreSQL's grammar sees the relation \"{missing}\""));
+    }
+    let known =
+        |name: &String| ours.relations.contains(name) || ours.with_names.contains(name);
+    let extra = theirs.relations.iter().find(|name| !known(name))?;
+    Some(format!("only the second parser sees a relation \"{extra}\""))
+}
+
+fn words(kind: &str) -> String {
+    kind.trim_end_matches("Stmt").to_ascii_uppercase()
+}
+
+/// The second parser's names for a kind of statement; `None` where it has several or none, and
+/// the kind is not compared.
+fn counterparts(kind: &str) -> Option<&'static [&'static str]> {
+    Some(match kind {
+        "CallStmt" => &["Call"],
+        "ClosePortalStmt" => &["Close"],
+        "CopyStmt" => &["Copy"],
+        "CreateSchemaStmt" => &["CreateSchema"],
+        "CreateStmt" | "CreateTableAsStmt" => &["CreateTable", "CreateView"],
+        "DeallocateStmt" => &["Deallocate"],
+        "DeclareCursorStmt" => &["Declare"],
+        "DeleteStmt" => &["Delete"],
+        "ExecuteStmt" => &["Execute"],
+        "ExplainStmt" => &["Explain", "ExplainTable"],
+        "FetchStmt" => &["Fetch"],
+        "IndexStmt" => &["CreateIndex"],
+        "InsertStmt" => &["Insert"],
+        "MergeStmt" => &["Merge"],
+        "PrepareStmt" => &["Prepare"],
+        "SelectStmt" => &["Query"],
+        "TruncateStmt" => &["Truncate"],
+        "UpdateStmt" => &["Update"],
+        "ViewStmt" => &["CreateView"],
+        _ => return None,
+    })
+}

@@ -1,0 +1,132 @@
+//! Has a person approve writes. Settings: `README.md`.
+
+use portcullis_plugin::{
+    Access, ApprovalAsk, Approver, Decision, Operation, Pattern, Plugin, Problem, Ruling,
+    SessionInfo,
+};
+use serde::Deserialize;
+
+/// Every class there is, from harmless to severe.
+const CLASSES: [&str; 8] =
+    ["transaction", "read", "session", "write", "code", "schema", "privilege", "admin"];
+/// The classes that change something, or may.
+const WRITING: [&str; 5] = ["write", "code", "schema", "privilege", "admin"];
+const DECIDE_WITHIN_SECS_MAX: u32 = 86_400;
+
+/// The `[plugins.settings]` table.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// Classes of statement that are held.
+    #[serde(default)]
+    classes: Vec<String>,
+    /// Verbs that are held, such as `delete` or `drop_table`.
+    #[serde(default)]
+    verbs: Vec<String>,
+    /// Relations that are not written without approval.
+    #[serde(default)]
+    relations: Vec<Pattern>,
+    /// Relations that may be written freely, as far as `classes` goes.
+    #[serde(default)]
+    relations_free: Vec<Pattern>,
+    /// Risk from which on a statement is held.
+    risk_at: Option<u8>,
+    /// Told to the caller and the approver.
+    reason: Option<String>,
+    /// Groups whose members may approve; empty = whoever the policy names.
+    #[serde(default)]
+    approvers: Vec<String>,
+    /// Seconds until the question expires.
+    decide_within_secs: Option<u32>,
+}
+
+/// The plugin.
+#[derive(Debug)]
+pub struct ApprovalWrites {
+    settings: Settings,
+}
+
+impl Plugin for ApprovalWrites {
+    type Settings = Settings;
+
+    fn new(mut settings: Settings) -> Result<Self, Vec<Problem>> {
+        let mut problems = Vec::new();
+        for (at, class) in settings.classes.iter().enumerate() {
+            if !CLASSES.contains(&class.as_str()) {
+                let message = format!("is no class; there are {}", CLASSES.join(", "));
+                problems.push(Problem::at(format!("classes[{at}]"), message));
+            }
+        }
+        if settings.risk_at.is_some_and(|risk| risk > 100) {
+            problems.push(Problem::at("risk_at", "a risk is 0 to 100"));
+        }
+        let seconds = 1..=DECIDE_WITHIN_SECS_MAX;
+        if settings.decide_within_secs.is_some_and(|given| !seconds.contains(&given)) {
+            problems.push(Problem::at("decide_within_secs", "is 1 to 86400"));
+        }
+        if settings.classes.is_empty()
+            && settings.verbs.is_empty()
+            && settings.relations.is_empty()
+            && settings.risk_at.is_none()
+        {
+            settings.classes = WRITING.map(str::to_owned).to_vec();
+        }
+        if problems.is_empty() { Ok(Self { settings }) } else { Err(problems) }
+    }
+}
+
+impl Approver for ApprovalWrites {
+    fn check(&self, _session: &SessionInfo, operation: &Operation) -> Ruling {
+        let Some((rule, why)) = self.holds(operation) else { return Ruling::abstain() };
+        let reason = match &self.settings.reason {
+            Some(reason) => format!("{reason} ({why})"),
+            None => format!("{why} needs an approval"),
+        };
+        Decision::Hold(ApprovalAsk {
+            rule: rule.to_owned(),
+            reason,
+            approvers: self.settings.approvers.clone(),
+            decide_within_secs: self.settings.decide_within_secs,
+        })
+        .into()
+    }
+}
+
+impl ApprovalWrites {
+    fn holds(&self, operation: &Operation) -> Option<(&'static str, String)> {
+        let settings = &self.settings;
+        if settings.verbs.contains(&operation.verb) {
+            return Some(("writes.verb", format!("`{}`", operation.verb)));
+        }
+        let mut written = operation.relations().filter(|object| object.access == Access::Write);
+        let kept = |name: &str| settings.relations.iter().any(|pattern| pattern.matches(name));
+        if let Some(object) = written.find(|object| kept(&object.name)) {
+            return Some(("writes.relation", format!("writing {}", object.name)));
+        }
+        if settings.classes.contains(&operation.class) && !self.is_free(operation) {
+            let (verb, class) = (&operation.verb, &operation.class);
+            return Some(("writes.class", format!("`{verb}` (class {class})")));
+        }
+        let risk = operation.risk();
+        if settings.risk_at.is_some_and(|at| risk >= at) {
+            return Some(("writes.risk", format!("`{}` with risk {risk}", operation.verb)));
+        }
+        None
+    }
+
+    /// A plain write whose every written relation may be written freely. Other classes can do
+    /// more than the relations they list.
+    fn is_free(&self, operation: &Operation) -> bool {
+        let free = &self.settings.relations_free;
+        let mut written =
+            operation.relations().filter(|object| object.access == Access::Write).peekable();
+        operation.class == "write"
+            && written.peek().is_some()
+            && written.all(|object| free.iter().any(|pattern| pattern.matches(&object.name)))
+    }
+}
+
+portcullis_plugin::approver!(ApprovalWrites);
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,138 @@
+use portcullis_plugin::{
+    Cells, Column, ColumnPlan, Edit, Mask, MaskBy, Masker, Plugin, Scanned, SessionInfo,
+};
+
+use super::MaskColumns;
+use crate::values::{Find, hide};
+
+fn plugin(settings: &str) -> MaskColumns {
+    match MaskColumns::new(serde_json::from_str(settings).unwrap()) {
+        Ok(plugin) => plugin,
+        Err(problems) => panic!("{problems:?}"),
+    }
+}
+
+fn column(name: &str, origins: &[&str]) -> Column {
+    Column {
+        name: name.into(),
+        type_name: "text".into(),
+        origins: origins.iter().map(|origin| (*origin).to_owned()).collect(),
+        exact: origins.len() == 1,
+    }
+}
+
+fn session() -> SessionInfo {
+    SessionInfo {
+        id: String::new(),
+        target: String::new(),
+        protocol: String::new(),
+        database: String::new(),
+        role: String::new(),
+        principal: String::new(),
+        agent: String::new(),
+        groups: Vec::new(),
+    }
+}
+
+fn mask(plan: ColumnPlan) -> Option<Mask> {
+    match plan {
+        ColumnPlan::Mask(MaskBy { mask, .. }) => Some(mask),
+        _ => None,
+    }
+}
+
+#[test]
+fn columns_are_hidden_by_origin_and_not_by_the_name_a_client_chose() {
+    let plugin = plugin(r#"{"columns":[{"origin":"public.customers.email","mask":"hash"}]}"#);
+    let plan = |name: &str, origins: &[&str]| {
+        mask(plugin.column(&session(), &column(name, origins)))
+    };
+    assert_eq!(plan("harmless", &["public.customers.email"]), Some(Mask::Hash));
+    assert_eq!(plan("email", &["public.orders.id"]), None);
+    assert_eq!(plan("x", &["public.orders.id", "public.customers.email"]), Some(Mask::Hash));
+    assert_eq!(plan("x", &["*"]), Some(Mask::Hash), "an unknown origin counts as protected");
+    assert_eq!(plan("x", &[]), None);
+}
+
+#[test]
+fn a_name_pattern_reaches_the_origin_through_an_alias() {
+    let plugin = plugin(r#"{"columns":[{"name":"*card*","mask":{"keep_last":4}}]}"#);
+    let plan = plugin.column(&session(), &column("c", &["public.customers.card_number"]));
+    assert_eq!(mask(plan), Some(Mask::KeepLast(4)));
+    let plan = plugin.column(&session(), &column("card", &[]));
+    assert_eq!(mask(plan), Some(Mask::KeepLast(4)));
+}
+
+#[test]
+fn the_strictest_rule_counts() {
+    let plugin = plugin(
+        r#"{"columns":[
+            {"origin":"*.*.card_number","mask":{"keep_last":4}},
+            {"origin":"public.customers.*","mask":{"keep_first":1}},
+            {"origin":"*.*.national_id","mask":"null"},
+            {"origin":"*.*.email","mask":{"fixed":"[hidden]"},"rule":"pii.email"}]}"#,
+    );
+    let plan = |origins: &[&str]| mask(plugin.column(&session(), &column("x", origins)));
+    assert_eq!(plan(&["sales.cards.card_number"]), Some(Mask::KeepLast(4)));
+    assert_eq!(plan(&["public.customers.card_number"]), Some(Mask::Fixed("****".into())));
+    assert_eq!(plan(&["public.customers.email"]), Some(Mask::Fixed("[hidden]".into())));
+    assert_eq!(plan(&["a.b.card_number", "a.b.national_id"]), Some(Mask::NullOut));
+}
+
+#[test]
+fn mistakes_name_their_place() {
+    for (settings, place) in [
+        (r#"{"columns":[{"mask":"null"}]}"#, "columns[0]"),
+        (r#"{"columns":[{"name":"a","origin":"a.b.c","mask":"null"}]}"#, "columns[0]"),
+        (r#"{"columns":[{"origin":"b.c","mask":"null"}]}"#, "columns[0]"),
+        (r#"{"columns":[{"name":"b.c","mask":"null"}]}"#, "columns[0]"),
+        (r#"{"inspect":["*.*.notes"]}"#, "find"),
+        (r#"{"find":["card"]}"#, "find"),
+    ] {
+        let problems = MaskColumns::new(serde_json::from_str(settings).unwrap()).unwrap_err();
+        assert_eq!(problems[0].path, place, "{settings}");
+    }
+    let unknown = serde_json::from_str::<super::Settings>(r#"{"column":[]}"#);
+    assert!(unknown.is_err(), "a misspelt setting must not be ignored");
+}
+
+#[test]
+fn values_are_found_in_text() {
+    let find = [Find::Card, Find::Email];
+    for (text, expected) in [
+        ("no", None),
+        ("4111111111111111", Some("****************")),
+        ("card 4111 1111 1111 1111 ok", Some("card **** **** **** **** ok")),
+        ("4111-1111-1111-1111", Some("****-****-****-****")),
+        ("4111111111111112", None),
+        ("0000000000000000", None),
+        ("94111111111111111", Some("9****************")),
+        ("id 12 4111111111111111", Some("id 12 ****************")),
+        ("write ann@shop.example now", Some("write **************** now")),
+        ("a@b", None),
+        ("\u{e9}a@x.org", Some("********")),
+    ] {
+        let hidden = hide(text, &find);
+        if text.starts_with('\u{e9}') {
+            // One star a character, whatever its width.
+            assert_eq!(hidden.as_deref(), Some("*******"));
+        } else {
+            assert_eq!(hidden.as_deref(), expected, "{text}");
+        }
+    }
+    assert_eq!(hide("4111111111111111", &[Find::Email]), None);
+}
+
+#[test]
+fn scanning_edits_only_what_holds_something() {
+    let plugin = plugin(r#"{"inspect":["*.*.notes"],"find":["card"]}"#);
+    let plan = plugin.column(&session(), &column("x", &["public.customers.notes"]));
+    assert_eq!(plan, ColumnPlan::Inspect);
+    let data = b"ok4111111111111111\xff";
+    let ends = [2, 18, 19];
+    let mut edit = Edit::default();
+    plugin.scan(&Cells::new(&ends, data), &mut edit).unwrap();
+    let Scanned::Edit(edits) = Scanned::from(edit) else { panic!("an edit expected") };
+    assert_eq!(edits.cells, [1, 2]);
+    assert_eq!(edits.data, b"****************");
+}
