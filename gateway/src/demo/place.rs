@@ -134,7 +134,7 @@ impl Place {
 
     /// Says how to try it by hand.
     pub(super) fn invite(&self, show: &mut Show<'_>) -> Result<(), Error> {
-        let program = show.program()?;
+        let program = show.path(&super::tour::program()?);
         let person = |command: &str, token: &str| {
             let token = show.path(&self.folder.file(token));
             format!("{program} {command} --admin {} --token-file {token}", self.admin_url())
