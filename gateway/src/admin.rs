@@ -200,6 +200,7 @@ async fn converse(stream: TcpStream, desk: Arc<Desk>) {
     let connection = http1::Builder::new()
         .keep_alive(false)
         .max_buf_size(ADMIN_HEAD_BYTES_MAX)
+        .max_header_size(ADMIN_HEAD_BYTES_MAX)
         .max_headers(ADMIN_HEADERS_MAX)
         .timer(TokioTimer::new())
         .header_read_timeout(Duration::from_secs(ADMIN_HEAD_SECS_MAX))
@@ -219,4 +220,4 @@ fn address_fault(listen: SocketAddr, why: impl std::fmt::Display) -> Fault {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

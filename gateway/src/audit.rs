@@ -10,6 +10,8 @@
 
 mod clock;
 mod committer;
+#[cfg(test)]
+mod fixture;
 mod keys;
 mod log;
 mod recorder;
@@ -20,6 +22,7 @@ pub mod checkpoint;
 pub mod entry;
 pub mod reader;
 
+pub mod report;
 pub mod seal;
 pub mod tree;
 pub mod verify;

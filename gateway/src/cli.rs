@@ -1,10 +1,17 @@
-//! The command line: types only; `commands` does the work.
+//! The command line: its types and exit codes; `commands` does the work.
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::limits::ADMIN_PORT;
+
+/// Everything went well.
+pub const EXIT_DONE: u8 = 0;
+/// It failed or was refused.
+pub const EXIT_FAILED: u8 = 1;
+/// Wrong usage or configuration (sysexits.h: `EX_USAGE`).
+pub const EXIT_USAGE: u8 = 64;
 
 /// A policy gateway between AI agents and the infrastructure they touch.
 ///
@@ -18,13 +25,27 @@ pub struct Cli {
     pub command: Command,
 }
 
+impl Cli {
+    /// Reads the program's arguments; prints help, the version or what is wrong with them.
+    ///
+    /// # Errors
+    /// The exit code to end with.
+    pub fn read() -> Result<Self, u8> {
+        Self::try_parse().map_err(|error| {
+            // Help and version are asked for and go to standard output; the rest is a mistake.
+            let printed = error.print().is_ok();
+            if error.use_stderr() || !printed { EXIT_USAGE } else { EXIT_DONE }
+        })
+    }
+}
+
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// List and answer what waits for a person.
     #[command(subcommand)]
     Approvals(Approvals),
-    /// Copy the log of a running gateway.
+    /// Copy the log of a running gateway, and judge a copy.
     #[command(subcommand)]
     Audit(Audit),
     /// Check a configuration and every file it names, and start nothing.
@@ -53,6 +74,17 @@ pub struct AdminArgs {
     /// PORTCULLIS_TOKEN is read.
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
+}
+
+/// Where recorded sessions are read: a running gateway, or a log at rest.
+#[derive(Args, Clone, Debug)]
+pub struct Source {
+    /// The running gateway.
+    #[command(flatten)]
+    pub admin: AdminArgs,
+    /// Read this log folder instead, with no gateway and no token; no gateway may hold it.
+    #[arg(long, value_name = "LOG", conflicts_with_all = ["admin", "token_file"])]
+    pub dir: Option<PathBuf>,
 }
 
 /// `portcullis approvals`.
@@ -98,6 +130,24 @@ pub enum Audit {
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
     },
+    /// Judge a log that no gateway holds, or a copy of one.
+    ///
+    /// Exit codes: 0 intact; 1 tampered; 2 rolled back; 3 can't judge; 64 wrong usage.
+    Verify {
+        /// The log's folder, or a copy made by `audit snapshot`.
+        path: PathBuf,
+        /// The log's public key, kept elsewhere: who can change the log can change the key
+        /// beside it.
+        #[arg(long, value_name = "FILE")]
+        key: Option<PathBuf>,
+        /// A checkpoint of the log, kept elsewhere: without one, a log put back to an older
+        /// state looks intact.
+        #[arg(long, value_name = "FILE")]
+        checkpoint: Option<PathBuf>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// `portcullis plugin`.
@@ -119,9 +169,9 @@ pub enum Plugin {
 pub enum Sessions {
     /// List the latest sessions, newest first, one JSON object a line.
     List {
-        /// Whom to ask.
+        /// Where to look.
         #[command(flatten)]
-        admin: AdminArgs,
+        source: Source,
         /// How many at most.
         #[arg(long, default_value_t = crate::limits::ADMIN_SESSIONS_LISTED)]
         limit: usize,
@@ -133,17 +183,17 @@ pub enum Sessions {
         /// How to write it.
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
-        /// Whom to ask.
+        /// Where to look.
         #[command(flatten)]
-        admin: AdminArgs,
+        source: Source,
     },
     /// Show one session as JSON.
     Show {
         /// The session's id, `ses_...`.
         id: String,
-        /// Whom to ask.
+        /// Where to look.
         #[command(flatten)]
-        admin: AdminArgs,
+        source: Source,
     },
 }
 

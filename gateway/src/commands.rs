@@ -10,15 +10,8 @@ mod sessions;
 use std::borrow::Cow;
 use std::io::{self, Write};
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, EXIT_FAILED, EXIT_USAGE};
 use crate::policy::approval::shown;
-
-/// Everything went well.
-pub const EXIT_DONE: u8 = 0;
-/// It failed or was refused.
-pub const EXIT_FAILED: u8 = 1;
-/// Wrong usage or configuration (sysexits.h: `EX_USAGE`).
-pub const EXIT_USAGE: u8 = 64;
 
 /// Why a command ended early, and its exit code.
 #[derive(Debug)]

@@ -3,23 +3,17 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use clap::Parser as _;
-use portcullis::cli::Cli;
-use portcullis::commands::{self, EXIT_FAILED, EXIT_USAGE, Stop};
+use portcullis::cli::{Cli, EXIT_FAILED, EXIT_USAGE};
+use portcullis::commands::{self, Stop};
 use tracing_subscriber::EnvFilter;
 
 /// The environment variable that says what is logged, such as `debug` or `portcullis=trace`.
 const LOG_VARIABLE: &str = "PORTCULLIS_LOG";
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::read() {
         Ok(cli) => cli,
-        Err(error) => {
-            // Help and version are asked for and go to standard output; the rest is wrong usage.
-            let wrong = error.use_stderr();
-            let printed = error.print().is_ok();
-            return if wrong || !printed { EXIT_USAGE.into() } else { ExitCode::SUCCESS };
-        }
+        Err(code) => return code.into(),
     };
     let outcome = log().and_then(|()| run(cli));
     match outcome {

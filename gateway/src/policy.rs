@@ -357,3 +357,6 @@ pub struct PolicySettings {
     /// Seconds until a question expires.
     pub decide_within_secs: u32,
 }
+
+#[cfg(test)]
+mod tests;

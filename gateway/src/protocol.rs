@@ -143,6 +143,11 @@ impl Request {
             wire: Bytes::copy_from_slice(text.as_bytes()),
         }
     }
+    /// The same test double with values and session state.
+    #[cfg(test)]
+    pub(crate) fn with_for_test(self, parameters: Vec<Parameter>, state: State) -> Self {
+        Self { parameters: parameters.into(), state: state.into(), ..self }
+    }
     /// The kind of request.
     pub fn kind(&self) -> Kind {
         self.kind

@@ -24,9 +24,9 @@ pub use bindings::shared::portcullis::policy::types::{
 };
 pub use cells::{Cells, Edit};
 pub use pattern::Pattern;
+pub use serde;
 #[doc(hidden)]
 pub use settings::configure;
-pub use serde;
 
 /// What every plugin has: settings it is made from.
 pub trait Plugin: Sized {

@@ -111,7 +111,8 @@ mod tests {
     fn a_hostile_pattern_stays_cheap() {
         let pattern = Pattern::new(&"*a".repeat(200)).map(|p| p.matches(&"a".repeat(5_000)));
         assert_eq!(pattern, Ok(true));
-        let pattern = Pattern::new(&("a*".repeat(200) + "b")).map(|p| p.matches(&"a".repeat(5_000)));
+        let pattern =
+            Pattern::new(&("a*".repeat(200) + "b")).map(|p| p.matches(&"a".repeat(5_000)));
         assert_eq!(pattern, Ok(false));
     }
 }

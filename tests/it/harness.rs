@@ -3,10 +3,11 @@
 use std::net::SocketAddr;
 
 use portcullis_tests::certs::Authority;
+use portcullis_tests::driver;
 use portcullis_tests::gateway::{Setup, Site};
 use portcullis_tests::oidc_provider::{OidcProvider, OidcSettings};
 use portcullis_tests::okta::{Okta, alice, bob};
-use portcullis_tests::postgres::Postgres;
+use portcullis_tests::postgres::{APP_PASSWORD, APP_ROLE, DATABASE, Postgres};
 use portcullis_tests::wire::Wire;
 
 #[test]
@@ -79,4 +80,20 @@ fn the_company_gets_tokens() {
         assert_eq!(token.split('.').count(), 3, "a signed token has three parts");
     }
     assert_ne!(tokens[1], tokens[2]);
+}
+
+#[test]
+fn the_driver_reads_binary_values() {
+    let postgres = Postgres::start();
+    let okta = Okta::start();
+    let names: Vec<String> = okta.runtime().block_on(async {
+        let address = SocketAddr::from(([127, 0, 0, 1], postgres.port()));
+        let ca_pem = postgres.authority().certificate_pem();
+        let client = driver::connect(address, ca_pem, APP_ROLE, DATABASE, APP_PASSWORD).await;
+        let client = client.expect("the role signs in");
+        let sql = "SELECT name FROM customers WHERE id <= $1 ORDER BY id";
+        let rows = client.query(sql, &[&2_i32]).await.expect("the statement runs");
+        rows.iter().map(|row| row.get(0)).collect()
+    });
+    assert_eq!(names, ["Bela Brandt", "Chidi Costa"]);
 }

@@ -8,11 +8,13 @@
 //! - [`gateway::Gateway`]: `portcullis serve` as its users start it.
 //! - [`okta::Okta`]: the development issuer, and its people and agents.
 //! - [`oidc_provider::OidcProvider`]: an issuer by somebody else, over https.
-//! - [`clients::Psql`] and [`wire::Wire`]: a stock client, and one that sends whatever it likes.
+//! - [`clients::Psql`], [`driver`] and [`wire::Wire`]: two stock clients, and one that sends
+//!   whatever it likes.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 pub mod certs;
 pub mod clients;
+pub mod driver;
 pub mod folder;
 pub mod gateway;
 pub mod https;

@@ -147,7 +147,7 @@ impl VerifierKey {
         let mut bytes = self.name.as_bytes().to_vec();
         bytes.extend_from_slice(&[b'\n', ED25519_TYPE]);
         bytes.extend_from_slice(&self.public);
-        let [a, b, c, d, ..] = sha256(&bytes);
+        let [a, b, c, d, ..] = sha256(&[bytes]);
         [a, b, c, d]
     }
 

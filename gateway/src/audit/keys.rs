@@ -22,22 +22,17 @@ use zeroize::Zeroizing;
 
 use super::Error;
 use super::seal::{KEY_BYTES, cipher, fresh_key};
+use super::store::PUBLIC_FILE;
 
 const SIGNING_FILE: &str = "signing.key";
 const MASTER_FILE: &str = "master.key";
 const SESSION_FILE: &str = "session.keys";
-const PUBLIC_FILE: &str = "log.vkey";
 const PEM_BEGIN: &str = "-----BEGIN PRIVATE KEY-----";
 const PEM_END: &str = "-----END PRIVATE KEY-----";
 const PEM_WIDTH: usize = 64;
 const SECRET_MODE: u32 = 0o600;
 /// Mode bits that would let somebody else read a secret.
 const OTHERS: u32 = 0o077;
-
-/// The path of the public key file in a log's folder.
-pub(in crate::audit) fn public_path(dir: &Path) -> PathBuf {
-    dir.join(PUBLIC_FILE)
-}
 
 fn failed(path: &Path, act: &'static str) -> impl FnOnce(std::io::Error) -> Error {
     let path = path.to_owned();
@@ -112,7 +107,7 @@ pub(in crate::audit) fn signing_key(dir: &Path, make: bool) -> Result<Ed25519Key
 
 /// Writes the public key for verifiers, unless it is there.
 pub(in crate::audit) fn publish(dir: &Path, key: &str) -> Result<(), Error> {
-    let path = public_path(dir);
+    let path = dir.join(PUBLIC_FILE);
     if path.exists() { Ok(()) } else { write_new(&path, format!("{key}\n").as_bytes(), 0o644) }
 }
 

@@ -32,6 +32,12 @@ const ROOM_BYTES: usize = 1024;
 #[derive(Clone)]
 pub struct Log(Arc<Core>);
 
+impl std::fmt::Debug for Log {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Log({})", self.0.origin)
+    }
+}
+
 /// How the log is, for status pages.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct LogStatus {
@@ -196,7 +202,15 @@ impl Log {
             token: refusal.claims.as_ref().map(TokenBinding::brief),
             suppressed,
         };
-        if let Err(fault) = self.0.record(kind::REFUSAL, &body).await {
+        let recorded = match self.0.record(kind::REFUSAL, &body).await {
+            // Claims of absurd length must not make a refusal disappear.
+            Err(_) if body.token.is_some() => {
+                let body = entry::Refusal { token: None, ..body };
+                self.0.record(kind::REFUSAL, &body).await
+            }
+            recorded => recorded,
+        };
+        if let Err(fault) = recorded {
             tracing::error!(code = fault.code, "a refusal could not be recorded");
         }
     }

@@ -12,20 +12,25 @@ use super::checkpoint::hex;
 use super::entry::{
     Entry, Request, RequestState, Response, SessionEnd, SessionStart, SessionTorn, kind,
 };
-use super::keys::{MasterKey, public_path};
-use super::recovery::STORE_FILE;
+use super::keys::MasterKey;
 use super::seal;
-use super::store::{Sealed, Store, StoreError, View};
+use super::store::{PUBLIC_FILE, STORE_FILE, Sealed, Store, StoreError, View};
 use super::tree::{self, Edge, Hash, TILE_WIDTH, leaf_hash};
 use super::{Error, verify};
 use crate::limits::REPORT_ENTRIES_MAX;
 
-/// Reads a log. Each call sees what is committed at that time.
+/// Reads a log. Each call sees what is committed at that time, and blocks while it reads.
 #[derive(Clone)]
 pub struct Reader {
     store: Arc<dyn Store>,
     master: Option<Arc<MasterKey>>,
     key: String,
+}
+
+impl std::fmt::Debug for Reader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Reader({})", self.key)
+    }
 }
 
 /// How a session stands.
@@ -142,7 +147,7 @@ impl Reader {
             Err(Error::KeyMissing { .. }) => None,
             Err(error) => return Err(error),
         };
-        let key = std::fs::read_to_string(public_path(dir)).unwrap_or_default();
+        let key = std::fs::read_to_string(dir.join(PUBLIC_FILE)).unwrap_or_default();
         Ok(Self { store: Arc::new(store), master, key: key.trim().to_owned() })
     }
 
@@ -314,7 +319,7 @@ fn payload(
 ) -> Result<Payload, StoreError> {
     let Some(reference) = &entry.pl else { return Ok(Payload::None) };
     let parts = view.parts(index)?;
-    if seal::parts_sha256(&parts) != reference.sha256 {
+    if hex(&tree::sha256(&parts)) != reference.sha256 {
         return Ok(Payload::Damaged);
     }
     let Some(key) = key else { return Ok(Payload::Sealed) };

@@ -38,6 +38,12 @@ use crate::session::Session;
 #[derive(Clone)]
 pub struct Recorder(Arc<Inner>);
 
+impl std::fmt::Debug for Recorder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Recorder({})", self.0.session)
+    }
+}
+
 struct Inner {
     core: Arc<Core>,
     session: Arc<str>,

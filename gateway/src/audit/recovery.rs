@@ -13,13 +13,10 @@ use super::clock::Clock;
 use super::committer::{Committed, Committer, Health, Item};
 use super::entry::{Boot, Entry, Event, Frame, Link, SessionTorn, kind};
 use super::keys::{self, Keystore, MasterKey};
-use super::store::{Mark, Place, Row, Store, StoreError, View};
+use super::store::{Mark, PUBLIC_FILE, Place, Row, STORE_FILE, Store, StoreError, View};
 use super::tree::{Edge, Hash, TILE_HEIGHT, TILE_WIDTH, Tree, empty_root, leaf_hash};
 use super::{Error, LogSettings};
 use crate::limits::RECOVERY_LEAVES;
-
-/// The store's file in the log's folder.
-pub(in crate::audit) const STORE_FILE: &str = "log.redb";
 
 /// A checked log, ready to run.
 pub(in crate::audit) struct Opened {
@@ -60,7 +57,7 @@ pub(in crate::audit) fn open(
     let failed = |error| Error::store(dir, error);
     let size = view.size().map_err(failed)?;
     let fresh = size == 0 && view.last_checkpoint().map_err(failed)?.is_none();
-    if fresh && keys::public_path(dir).exists() {
+    if fresh && dir.join(PUBLIC_FILE).exists() {
         return Err(Error::Emptied { dir: dir.clone() });
     }
     let prefix = format!("audit.{}/{}/", settings.organization, settings.gateway);

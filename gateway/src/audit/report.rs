@@ -1,1 +1,211 @@
+//! One session's report: for a person as text, for machines as JSON.
+//!
+//! It says what the log says, checked along the session's chain: who, what exactly, how it was
+//! judged, who approved, what came back as the client got it. It never says that the agent was
+//! right.
 
+mod frames;
+mod text;
+
+pub use frames::{Table, read};
+pub use text::text;
+
+use std::collections::HashMap;
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+use time::OffsetDateTime;
+
+use super::checkpoint::hex;
+use super::entry::{
+    Approval, Parameter, Request, RequestPayload, SessionStart, TokenBinding, kind,
+};
+use super::reader::{Inclusion, Payload, Record, SessionRecord, SessionSummary};
+use crate::policy::{Finding, PluginStamp};
+
+/// The report of one session.
+#[derive(Debug, Serialize)]
+pub struct Report<'a> {
+    /// The session in short.
+    pub session: &'a SessionSummary,
+    /// First entry, RFC 3339 UTC.
+    pub started: String,
+    /// Last entry, RFC 3339 UTC, when the session is over.
+    pub ended: Option<String>,
+    /// The caller's address.
+    pub peer: String,
+    /// What the client calls itself; not trusted.
+    pub client: String,
+    /// What the token said; the payload's whole list when the entry had no room.
+    pub token: Option<TokenBinding>,
+    /// Everything that happened, in order.
+    pub timeline: Vec<Moment<'a>>,
+    /// Every place where the chain does not hold.
+    pub gaps: &'a [String],
+    /// Entries beyond those shown.
+    pub more: u64,
+    /// The signed checkpoint that covers the session.
+    pub checkpoint: &'a str,
+    /// Proof that the last entry shown is under that checkpoint.
+    pub inclusion: &'a Inclusion,
+    /// The log's public key.
+    pub public_key: String,
+}
+
+/// One entry of the timeline.
+#[derive(Debug, Serialize)]
+pub struct Moment<'a> {
+    /// Its place in the log.
+    pub index: u64,
+    /// Its leaf hash, hex.
+    pub leaf: String,
+    /// RFC 3339 UTC with microseconds.
+    pub time: String,
+    /// The entry's type.
+    pub kind: &'a str,
+    /// It took effect before it was durable.
+    pub buffered: bool,
+    /// What the entry says.
+    pub body: &'a RawValue,
+    /// The exact command of a request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub command: Option<Command>,
+    /// The results of a response, as the client got them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub results: Vec<Table>,
+    /// From the question to its answer, milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub latency_millis: Option<u64>,
+    /// Why the payload can't be shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unreadable: Option<&'static str>,
+}
+
+/// The exact command of a request.
+#[derive(Debug, Serialize)]
+pub struct Command {
+    /// The text judged and sent.
+    pub text: String,
+    /// Bound values.
+    pub parameters: Vec<Parameter>,
+    /// Everything noticed.
+    pub findings: Vec<Finding>,
+    /// The plugins asked.
+    pub plugins: Vec<PluginStamp>,
+    /// Why it was held or refused.
+    pub reason: Option<String>,
+    /// SHA-256 of the bytes for the target, hex.
+    pub wire_sha256: String,
+}
+
+/// Makes a session's report; `public_key` is the log's ([`super::Reader::public_key`]).
+pub fn report<'a>(record: &'a SessionRecord, public_key: &str) -> Report<'a> {
+    let first = record.records.first();
+    let start = first.and_then(|first| first.entry.body::<SessionStart>().ok());
+    let whole = first.and_then(|first| match &first.payload {
+        Payload::Plain(json) => serde_json::from_slice::<TokenBinding>(json).ok(),
+        Payload::Damaged | Payload::None | Payload::Sealed => None,
+    });
+    let (peer, client, brief) = start.map_or((String::new(), String::new(), None), |start| {
+        (start.peer, start.client, Some(start.token))
+    });
+    let mut asked = HashMap::new();
+    Report {
+        session: &record.summary,
+        started: rfc3339(record.summary.started),
+        ended: record.summary.ended.map(rfc3339),
+        peer,
+        client,
+        token: whole.or(brief),
+        timeline: record.records.iter().map(|record| moment(record, &mut asked)).collect(),
+        gaps: &record.gaps,
+        more: record.more,
+        checkpoint: &record.checkpoint,
+        inclusion: &record.inclusion,
+        public_key: public_key.to_owned(),
+    }
+}
+
+/// The report as one JSON document.
+///
+/// # Errors
+/// None that a report can cause.
+pub fn json(report: &Report<'_>) -> Result<String, serde_json::Error> {
+    serde_json::to_string_pretty(report)
+}
+
+/// RFC 3339 in UTC with microseconds, of nanoseconds since the Unix epoch.
+pub fn rfc3339(nanos: u64) -> String {
+    let time = OffsetDateTime::from_unix_timestamp_nanos(i128::from(nanos))
+        .unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    format!(
+        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:06}Z",
+        time.year(),
+        u8::from(time.month()),
+        time.day(),
+        time.hour(),
+        time.minute(),
+        time.second(),
+        time.microsecond()
+    )
+}
+
+/// Reads one entry; `asked` keeps when each approval was asked for.
+fn moment<'a>(record: &'a Record, asked: &mut HashMap<String, u64>) -> Moment<'a> {
+    let entry = &record.entry;
+    let mut moment = Moment {
+        index: record.index,
+        leaf: hex(&record.leaf),
+        time: rfc3339(entry.ts),
+        kind: &entry.kind,
+        buffered: entry.durability.is_some(),
+        body: &entry.body,
+        command: None,
+        results: Vec::new(),
+        latency_millis: None,
+        unreadable: match record.payload {
+            Payload::Damaged => Some("its bytes are not those the entry commits to"),
+            Payload::Sealed => Some("its key is not here: erased, or not part of this copy"),
+            Payload::None | Payload::Plain(_) => None,
+        },
+    };
+    match entry.kind.as_str() {
+        kind::REQUEST => {
+            if let Ok(request) = entry.body::<Request>()
+                && let Some(id) = request.approval_id
+            {
+                asked.insert(id, entry.ts);
+            }
+            if let Payload::Plain(json) = &record.payload {
+                moment.command = command(json);
+            }
+        }
+        kind::RESPONSE => {
+            if let Payload::Plain(frames) = &record.payload {
+                moment.results = frames::read(frames);
+            }
+        }
+        kind::APPROVAL => {
+            let approval = entry.body::<Approval>().ok();
+            let since = approval.and_then(|approval| asked.remove(&approval.id));
+            moment.latency_millis = since.map(|since| entry.ts.saturating_sub(since) / 1_000_000);
+        }
+        _ => {}
+    }
+    moment
+}
+
+fn command(json: &[u8]) -> Option<Command> {
+    let payload: RequestPayload<'_> = serde_json::from_slice(json).ok()?;
+    Some(Command {
+        text: payload.text.into_owned(),
+        parameters: payload.parameters,
+        findings: payload.findings.into_owned(),
+        plugins: payload.plugins.into_owned(),
+        reason: payload.reason,
+        wire_sha256: payload.wire_sha256,
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -188,14 +188,5 @@ pub(in crate::audit) fn open(
     Ok(plain)
 }
 
-/// SHA-256 over parts in order, hex: what [`PayloadRef::sha256`] must say.
-pub(in crate::audit) fn parts_sha256(parts: &[Vec<u8>]) -> String {
-    let mut hash = Context::new(&SHA256);
-    for part in parts {
-        hash.update(part);
-    }
-    hex(hash.finish().as_ref())
-}
-
 #[cfg(test)]
 mod tests;

@@ -19,7 +19,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use redb::{
-    Database, Durability, Key, ReadOnlyDatabase, ReadTransaction, ReadableDatabase, ReadableTable,
+    Database, Durability, Key, ReadTransaction, ReadableDatabase, ReadableTable,
     ReadableTableMetadata, TableDefinition, TableError, Value, WriteTransaction,
 };
 
@@ -36,6 +36,10 @@ const SESS: TableDefinition<&str, (u64, u64)> = TableDefinition::new("sess");
 const OPEN: TableDefinition<&str, u64> = TableDefinition::new("open");
 const META: TableDefinition<&str, &str> = TableDefinition::new("meta");
 const EDGE: TableDefinition<u8, &[u8]> = TableDefinition::new("edge");
+/// The store's file in the log's folder.
+pub(in crate::audit) const STORE_FILE: &str = "log.redb";
+/// The public key's file in the log's folder.
+pub(in crate::audit) const PUBLIC_FILE: &str = "log.vkey";
 /// The last index of a session that is still open.
 pub(in crate::audit) const STILL_OPEN: u64 = u64::MAX;
 
@@ -193,25 +197,11 @@ fn put_tree(write: &WriteTransaction, batch: &Batch<'_>) -> std::result::Result<
     Ok(())
 }
 
-/// redb, opened to read a log that no gateway holds. It never changes the file.
-pub(in crate::audit) struct Sealed(ReadOnlyDatabase);
+mod copy;
+mod sealed;
 
-impl Sealed {
-    /// Opens the file.
-    pub(in crate::audit) fn open(path: &Path) -> Result<Self> {
-        ReadOnlyDatabase::open(path).map(Self).map_err(failed)
-    }
-}
-
-impl Store for Sealed {
-    fn commit(&self, _: &Batch<'_>) -> Result<()> {
-        Err(StoreError::Failed("it was opened to be read only".to_owned()))
-    }
-
-    fn view(&self) -> Result<View> {
-        self.0.begin_read().map(View).map_err(failed)
-    }
-}
+pub(in crate::audit) use copy::copy;
+pub(in crate::audit) use sealed::Sealed;
 
 /// Rows of the tables.
 #[derive(Clone, Copy, Debug)]
@@ -401,9 +391,6 @@ impl View {
         Ok(Some((key.value().1, index.value())))
     }
 }
-
-mod copy;
-pub(in crate::audit) use copy::copy;
 
 #[cfg(test)]
 pub(in crate::audit) mod tamper;

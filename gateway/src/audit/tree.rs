@@ -13,10 +13,10 @@ pub const TILE_WIDTH: usize = 256;
 /// Levels of the tree between two levels of tiles.
 pub const TILE_HEIGHT: u32 = 8;
 
-fn digest(parts: &[&[u8]]) -> Hash {
+fn digest<P: AsRef<[u8]>>(parts: &[P]) -> Hash {
     let mut context = Context::new(&SHA256);
     for part in parts {
-        context.update(part);
+        context.update(part.as_ref());
     }
     let mut hash = [0; 32];
     for (to, from) in hash.iter_mut().zip(context.finish().as_ref()) {
@@ -25,24 +25,24 @@ fn digest(parts: &[&[u8]]) -> Hash {
     hash
 }
 
-/// SHA-256 of some bytes that are no part of the tree.
-pub fn sha256(bytes: &[u8]) -> Hash {
-    digest(&[bytes])
+/// SHA-256 of parts in order, for what is no part of the tree.
+pub fn sha256<P: AsRef<[u8]>>(parts: &[P]) -> Hash {
+    digest(parts)
 }
 
 /// RFC 6962 leaf hash: SHA-256(0x00 || bytes).
 pub fn leaf_hash(bytes: &[u8]) -> Hash {
-    digest(&[&[0], bytes])
+    digest::<&[u8]>(&[&[0], bytes])
 }
 
 /// RFC 6962 node hash: SHA-256(0x01 || left || right).
 pub fn node_hash(left: &Hash, right: &Hash) -> Hash {
-    digest(&[&[1], left, right])
+    digest::<&[u8]>(&[&[1], left, right])
 }
 
 /// RFC 6962 root of the empty tree: SHA-256 of nothing.
 pub fn empty_root() -> Hash {
-    digest(&[])
+    digest::<&[u8]>(&[])
 }
 
 /// The right edge of a tree: roots of its perfect subtrees, largest (leftmost) first.

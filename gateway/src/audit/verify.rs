@@ -14,9 +14,7 @@ use serde::Serialize;
 
 use self::walk::Walk;
 use super::checkpoint::{Checkpoint, VerifierKey, hex};
-use super::keys::public_path;
-use super::recovery::STORE_FILE;
-use super::store::{Sealed, Store, StoreError, View};
+use super::store::{PUBLIC_FILE, STORE_FILE, Sealed, Store, StoreError, View};
 
 /// Exit code for [`Judgement::Intact`].
 pub const EXIT_INTACT: u8 = 0;
@@ -140,7 +138,7 @@ impl std::fmt::Display for Judgement {
                     KeySource::Pinned => writeln!(f, "  key          pinned by you")?,
                     KeySource::Folder | KeySource::Store => writeln!(
                         f,
-                        "  key          taken from beside the log: pin it with a copy kept elsewhere"
+                        "  key          from beside the log: better pin a copy kept elsewhere"
                     )?,
                 }
                 f.write_str(if checked.pinned_checkpoint {
@@ -232,7 +230,8 @@ fn find_key(folder: Option<&Path>, view: &View, pins: &Pins) -> Judged<(Verifier
             Judgement::unsure(format!("can't read the key {}: {error}", path.display()))
         })?;
         (text, KeySource::Pinned)
-    } else if let Some(Ok(text)) = folder.map(|folder| std::fs::read_to_string(public_path(folder)))
+    } else if let Some(Ok(text)) =
+        folder.map(|folder| std::fs::read_to_string(folder.join(PUBLIC_FILE)))
     {
         (text, KeySource::Folder)
     } else {

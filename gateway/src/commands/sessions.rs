@@ -1,37 +1,79 @@
-//! `portcullis sessions`: what was recorded.
+//! `portcullis sessions`: what was recorded, from a running gateway or a folder at rest.
 
 use std::io::Write;
+use std::path::Path;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::client::Client;
 use super::{Stop, print};
-use crate::cli::{Format, Sessions};
+use crate::audit::{Reader, report};
+use crate::cli::{Format, Sessions, Source};
 
 pub(super) async fn run(command: Sessions, out: &mut (dyn Write + Send)) -> Result<(), Stop> {
     match command {
-        Sessions::List { admin, limit } => {
-            let path = format!("/v1/sessions?limit={limit}");
-            let list = Client::new(&admin)?.read_json(&path).await?;
-            for session in list.get("sessions").and_then(Value::as_array).into_iter().flatten() {
-                print(out, &session.to_string())?;
-            }
-            Ok(())
-        }
-        Sessions::Report { id, format, admin } => {
-            let format = match format {
-                Format::Json => "json",
-                Format::Text => "text",
+        Sessions::List { source, limit } => list(&source, limit, out).await,
+        Sessions::Report { id, format, source } => {
+            let id = checked(&id)?;
+            let report = match (&source.dir, format) {
+                (Some(dir), format) => at_rest(dir, id, format)?,
+                (None, Format::Json) => online(&source, id, "report?format=json").await?,
+                (None, Format::Text) => online(&source, id, "report?format=text").await?,
             };
-            let path = format!("/v1/sessions/{}/report?format={format}", checked(&id)?);
-            print(out, &Client::new(&admin)?.read(&path).await?)
+            print(out, &report)
         }
-        Sessions::Show { id, admin } => {
-            let path = format!("/v1/sessions/{}", checked(&id)?);
-            let session = Client::new(&admin)?.read_json(&path).await?;
-            print(out, &format!("{session:#}"))
+        Sessions::Show { id, source } => {
+            let id = checked(&id)?;
+            match &source.dir {
+                Some(dir) => print(out, &at_rest(dir, id, Format::Json)?),
+                None => {
+                    let client = Client::new(&source.admin)?;
+                    let session = client.read_json(&format!("/v1/sessions/{id}")).await?;
+                    print(out, &format!("{session:#}"))
+                }
+            }
         }
     }
+}
+
+async fn online(source: &Source, id: &str, what: &str) -> Result<String, Stop> {
+    Client::new(&source.admin)?.read(&format!("/v1/sessions/{id}/{what}")).await
+}
+
+async fn list(source: &Source, limit: usize, out: &mut (dyn Write + Send)) -> Result<(), Stop> {
+    let sessions = match &source.dir {
+        Some(dir) => {
+            let sessions = open(dir)?.sessions(limit);
+            let sessions = sessions.map_err(|error| Stop::failed(error.to_string()))?;
+            json!({ "sessions": sessions })
+        }
+        None => {
+            let client = Client::new(&source.admin)?;
+            client.read_json(&format!("/v1/sessions?limit={limit}")).await?
+        }
+    };
+    for session in sessions.get("sessions").and_then(Value::as_array).into_iter().flatten() {
+        print(out, &session.to_string())?;
+    }
+    Ok(())
+}
+
+/// The report of one session out of a folder that no gateway holds.
+fn at_rest(dir: &Path, id: &str, format: Format) -> Result<String, Stop> {
+    let reader = open(dir)?;
+    let session = reader.session(id).map_err(|error| Stop::failed(error.to_string()))?;
+    let session = session.ok_or_else(|| Stop::failed("the log has no such session"))?;
+    let report = report::report(&session, reader.public_key());
+    match format {
+        Format::Json => {
+            report::json(&report).map_err(|_| Stop::failed("the report can't be written as JSON"))
+        }
+        Format::Text => Ok(report::text(&report)),
+    }
+}
+
+fn open(dir: &Path) -> Result<Reader, Stop> {
+    Reader::open(dir).map_err(|error| Stop::failed(error.to_string()))
 }
 
 fn checked(id: &str) -> Result<&str, Stop> {

@@ -80,7 +80,7 @@ pub(super) fn admin(top: &mut Section<'_>, issuers: &[IssuerSettings]) -> Option
     if trusted.is_empty() {
         // A group name means nothing without the issuer that gives it out.
         if grouped && names.len() > 1 {
-            section.missing("issuers", "which of the issuers these groups come from");
+            section.missing("issuers", "the names of the issuers that these groups come from");
         }
         trusted = names;
     }

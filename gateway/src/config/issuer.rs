@@ -6,7 +6,7 @@ use super::page::{Item, Section};
 use super::secret;
 use super::text::{is_loopback, issuer_url, name, owned};
 use crate::identity::IssuerSettings;
-use crate::limits::{CLOCK_SKEW_SECS, CLOCK_SKEW_SECS_MAX, TOKEN_AGE_SECS_MAX, TOKEN_AGE_SECS_MIN};
+use crate::limits::{CLOCK_SKEW_SECS, SKEW_SECS_MAX, TOKEN_AGE_SECS_MAX, TOKEN_AGE_SECS_MIN};
 
 /// Signatures accepted. Never `none` and never a shared secret (RFC 8725 sections 3.1, 3.2).
 const ALGORITHMS: [&str; 9] =
@@ -62,7 +62,7 @@ fn issuer(
     let claims = owned(section.strings("client_claims", "names of claims"));
     let require_at_jwt = section.boolean("require_at_jwt").is_some_and(|item| item.value);
     let many_audiences = section.boolean("many_audiences").is_some_and(|item| item.value);
-    let skew = section.integer("clock_skew_secs", 0..=CLOCK_SKEW_SECS_MAX);
+    let skew = section.integer("clock_skew_secs", 0..=SKEW_SECS_MAX);
     let age_secs_max =
         section.integer("token_age_secs_max", TOKEN_AGE_SECS_MIN..=TOKEN_AGE_SECS_MAX);
     let ca_file = secret::authority(&mut section, "ca_file");

@@ -10,7 +10,7 @@ use super::text::{name, owned};
 use crate::limits::{
     APPROVAL_DECIDE_WITHIN_SECS, APPROVAL_DECIDE_WITHIN_SECS_MAX, APPROVAL_DECIDE_WITHIN_SECS_MIN,
     CONFIG_FILE_BYTES_MAX, PLUGIN_CALL_MILLIS, PLUGIN_CALL_MILLIS_MAX, PLUGIN_FILE_BYTES_MAX,
-    PLUGIN_MEMORY_MIB, PLUGIN_MEMORY_MIB_MAX, POLICY_PLUGINS_MAX,
+    PLUGIN_MEMORY_BYTES_MAX, PLUGIN_MEMORY_MIB, POLICY_PLUGINS_MAX,
 };
 use crate::policy::{OnError, PluginSettings, PolicySettings, Verdict};
 
@@ -161,8 +161,9 @@ fn plugin(mut section: Section<'_>, taken: &mut Vec<String>) -> Option<PluginSet
         }
     }
     let on_error = section.word("on_error", &[("deny", OnError::Deny)]);
-    let memory = section.integer("memory_mib_max", 1..=PLUGIN_MEMORY_MIB_MAX);
-    let memory = usize::try_from(memory.unwrap_or(PLUGIN_MEMORY_MIB)).ok()?;
+    let most = u64::try_from(PLUGIN_MEMORY_BYTES_MAX / MIB).unwrap_or(u64::MAX);
+    let memory = section.integer("memory_mib_max", 1..=most).unwrap_or(PLUGIN_MEMORY_MIB);
+    let memory = usize::try_from(memory).ok()?;
     let call = section.integer("call_millis_max", 1..=PLUGIN_CALL_MILLIS_MAX);
     let settings_json = section.json("settings").to_string();
     section.end();
@@ -173,12 +174,13 @@ fn plugin(mut section: Section<'_>, taken: &mut Vec<String>) -> Option<PluginSet
         grants: owned(grants),
         on_error: on_error?,
         settings_json,
-        memory_bytes_max: memory.checked_mul(1024 * 1024)?,
+        memory_bytes_max: memory.checked_mul(MIB)?,
         call_millis_max: call.unwrap_or(PLUGIN_CALL_MILLIS),
     })
 }
 
 const SHA256: &str = "64 hexadecimal digits";
+const MIB: usize = 1024 * 1024;
 
 fn pin(section: &Section<'_>, pinned: Option<&Item<&str>>, actual: &str) {
     if let Some(item) = pinned

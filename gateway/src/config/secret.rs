@@ -32,7 +32,7 @@ pub(crate) fn read_secret(path: &Path, most: u64) -> Result<Zeroizing<Vec<u8>>, 
     // Asked of the open file, so that it can't be swapped in between.
     let metadata = file.metadata().map_err(|error| format!("can't be read: {error}"))?;
     let mode = metadata.permissions().mode();
-    if mode & OTHERS != 0 {
+    if metadata.is_file() && mode & OTHERS != 0 {
         return Err(format!("has mode {:04o}; expected 0600 or 0400 (chmod 600)", mode & 0o7777));
     }
     read_open(file, most)
@@ -67,7 +67,7 @@ pub(super) fn password(section: &mut Section<'_>) -> Option<Secret> {
     let given = section.has("password_file").is_some() || section.has("password_env").is_some();
     match (file, env) {
         (Some(_), Some(env)) => {
-            section.mistake(env.at, format!("both are given; expected either {expected}"));
+            section.mistake(env.at, format!("two passwords are given; expected {expected}"));
             None
         }
         (Some(file), None) => password_file(section, &file),

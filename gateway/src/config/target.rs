@@ -113,7 +113,9 @@ fn accounts(target: &mut Section<'_>) -> (Vec<Account>, Vec<String>) {
                 let shown = item.value.escape_debug();
                 section.mistake(item.at, format!("`role` \"{shown}\" is taken; expected it once"));
             }
-            roles.push(item.value.to_owned());
+            if !roles.iter().any(|other| other == item.value) {
+                roles.push(item.value.to_owned());
+            }
         }
         let password = secret::password(&mut section);
         section.end();

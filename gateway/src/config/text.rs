@@ -120,21 +120,25 @@ pub(super) fn nearest<'a>(wrong: &str, known: &[&'a str]) -> Option<&'a str> {
         .map(|(_, key)| key)
 }
 
-/// Edit distance: insertions, deletions and replacements (Wagner and Fischer).
+/// Edit distance: insertions, deletions, replacements and swaps of neighbours (optimal string
+/// alignment).
 fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let at = |row: &[usize], column: usize| row.get(column).copied().unwrap_or(usize::MAX);
+    let mut above: Vec<usize> = Vec::new();
     let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, ch) in a.chars().enumerate() {
-        let mut left = i + 1;
-        let mut next = vec![left];
-        for (other, pair) in b.iter().zip(row.windows(2)) {
-            let (Some(diagonal), Some(above)) = (pair.first(), pair.last()) else {
-                continue;
-            };
-            left = (diagonal + usize::from(ch != *other)).min(above + 1).min(left + 1);
-            next.push(left);
+    for (i, ch) in a.iter().enumerate() {
+        let mut next = vec![i + 1];
+        for (j, other) in b.iter().enumerate() {
+            let replaced = at(&row, j) + usize::from(ch != other);
+            let mut least = replaced.min(at(&row, j + 1) + 1).min(at(&next, j) + 1);
+            let swapped = i > 0 && j > 0 && a.get(i - 1) == Some(other) && b.get(j - 1) == Some(ch);
+            if swapped {
+                least = least.min(at(&above, j - 1) + 1);
+            }
+            next.push(least);
         }
-        row = next;
+        above = std::mem::replace(&mut row, next);
     }
-    row.last().copied().unwrap_or(usize::MAX)
+    at(&row, b.len())
 }

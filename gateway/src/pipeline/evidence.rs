@@ -75,19 +75,17 @@ impl Evidence for LogEvidence {
     }
 
     fn session(&self, id: &str) -> Result<Option<Value>, Fault> {
-        let record = self.gateway.log.reader().session(id).map_err(unreadable)?;
-        record.map(|record| report::json(&record)).transpose().map_err(unreadable)
+        let Some(text) = self.report(id, ReportFormat::Json)? else { return Ok(None) };
+        serde_json::from_str(&text).map(Some).map_err(unreadable)
     }
 
     fn report(&self, id: &str, format: ReportFormat) -> Result<Option<String>, Fault> {
-        let record = self.gateway.log.reader().session(id).map_err(unreadable)?;
-        let Some(record) = record else { return Ok(None) };
+        let reader = self.gateway.log.reader();
+        let Some(record) = reader.session(id).map_err(unreadable)? else { return Ok(None) };
+        let report = report::report(&record, reader.public_key());
         match format {
-            ReportFormat::Text => Ok(Some(report::text(&record))),
-            ReportFormat::Json => {
-                let value = report::json(&record).map_err(unreadable)?;
-                serde_json::to_string_pretty(&value).map(Some).map_err(unreadable)
-            }
+            ReportFormat::Text => Ok(Some(report::text(&report))),
+            ReportFormat::Json => report::json(&report).map(Some).map_err(unreadable),
         }
     }
 

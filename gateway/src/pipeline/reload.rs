@@ -28,7 +28,7 @@ pub(super) async fn watch(gateway: Arc<Gateway>, config: Config, mut stop: watch
     let mut seen = look(&config);
     loop {
         tokio::select! {
-            _ = stop.wait_for(|stop| *stop) => return,
+            () = super::serve::stopped(&mut stop) => return,
             () = sleep(Duration::from_millis(RELOAD_POLL_MILLIS)) => {}
         }
         let now = look(&config);

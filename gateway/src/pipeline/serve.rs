@@ -105,9 +105,7 @@ async fn bind(
     let admin = Admin::bind(desk).await.map_err(|fault| vec![fault.to_string()])?;
     bound.push(Bound { kind: "admin", name: "admin".to_owned(), address: admin.address() });
     let mut admin_stop = stopping.clone();
-    tasks.spawn(admin.serve(async move {
-        let _ = admin_stop.wait_for(|stop| *stop).await;
-    }));
+    tasks.spawn(admin.serve(async move { stopped(&mut admin_stop).await }));
     tasks.spawn(reload::watch(Arc::clone(&gateway), config, stopping));
     Ok(Running { bound, gateway, stop, tasks })
 }
@@ -146,6 +144,12 @@ impl Running {
 /// How often a stopping gateway looks whether its sessions have ended.
 const DRAIN_LOOK: Duration = Duration::from_millis(10);
 
+/// Waits for the order to stop, or for the end of whoever could give it.
+pub(super) async fn stopped(stop: &mut watch::Receiver<bool>) {
+    // The guard is dropped here, so that nothing holds it across a wait.
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
 async fn accept(
     gateway: Arc<Gateway>,
     settings: ListenerSettings,
@@ -162,7 +166,7 @@ async fn accept(
             (place, listener.accept().await)
         };
         tokio::select! {
-            _ = stop.wait_for(|stop| *stop) => return,
+            () = stopped(&mut stop) => return,
             (place, accepted) = accepted => match accepted {
                 Ok((stream, peer)) => {
                     backoff = Duration::from_millis(1);

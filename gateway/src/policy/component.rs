@@ -34,8 +34,10 @@ pub enum Error {
         what: String,
     },
     /// Cargo failed; its output has been shown.
-    #[error("{name}: cargo build failed ({status}); is the target installed? \
-             `rustup target add wasm32-unknown-unknown`")]
+    #[error(
+        "{name}: cargo build failed ({status}); is the target installed? \
+             `rustup target add wasm32-unknown-unknown`"
+    )]
     Cargo {
         /// The package.
         name: String,
@@ -78,8 +80,7 @@ pub fn build(dir: &Path, out_dir: &Path) -> Result<Built, Error> {
     let bytes = std::fs::read(&core).map_err(|error| Error::File { file: core, error })?;
     let component = encode(&bytes)?;
     let file = out_dir.join(format!("{}.wasm", package.name));
-    write(&file, out_dir, &component)
-        .map_err(|error| Error::File { file: file.clone(), error })?;
+    write(&file, out_dir, &component).map_err(|error| Error::File { file: file.clone(), error })?;
     Ok(Built { file, sha256: digest::sha256(&component) })
 }
 

@@ -147,3 +147,6 @@ fn fixed(what: &str) -> Refusal {
         ),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -99,9 +99,8 @@ impl Generation {
             operation.attributes.push(("risk".into(), risk.to_string()));
             let mut opinions = vec![self.threshold(risk, statement)];
             for (live, _) in live.iter_mut().filter(|(_, plugin)| plugin.guards()) {
-                let opinion = self
-                    .opinion(live, &who, &operation, tally)
-                    .map_err(|f| failed(f, tally))?;
+                let opinion =
+                    self.opinion(live, &who, &operation, tally).map_err(|f| failed(f, tally))?;
                 let denied = matches!(opinion, Opinion::Deny { .. });
                 opinions.push(opinion);
                 if denied {
@@ -143,11 +142,9 @@ impl Generation {
         let settings = self.settings();
         let reason = |at: u8| format!("its risk {risk} reaches the limit {at} of the policy");
         match (settings.risk_deny_at, settings.risk_hold_at) {
-            (Some(at), _) if risk >= at => Opinion::Deny {
-                by: POLICY.into(),
-                rule: "risk.deny_at".into(),
-                reason: reason(at),
-            },
+            (Some(at), _) if risk >= at => {
+                Opinion::Deny { by: POLICY.into(), rule: "risk.deny_at".into(), reason: reason(at) }
+            }
             (_, Some(at)) if risk >= at => {
                 let reason = format!("{}: {}", statement.verb, reason(at));
                 let decide_within_secs = settings.decide_within_secs;

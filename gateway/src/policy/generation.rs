@@ -157,14 +157,11 @@ impl Policies {
     ///
     /// # Errors
     /// Every problem; the policy in force stays the one before.
-    pub fn publish(
-        &self,
-        target: &str,
-        settings: &PolicySettings,
-    ) -> Result<Change, Vec<Problem>> {
-        let slot = self.current.get(target).ok_or_else(|| {
-            vec![Problem::general("is not a target of this gateway").on(target)]
-        })?;
+    pub fn publish(&self, target: &str, settings: &PolicySettings) -> Result<Change, Vec<Problem>> {
+        let slot = self
+            .current
+            .get(target)
+            .ok_or_else(|| vec![Problem::general("is not a target of this gateway").on(target)])?;
         let next = Arc::new(self.engine.load(settings).map_err(|problems| {
             problems.into_iter().map(|problem| problem.on(target)).collect::<Vec<_>>()
         })?);

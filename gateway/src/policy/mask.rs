@@ -139,3 +139,6 @@ pub(super) fn derived(mask: wit::Mask) -> wit::Mask {
         _ => wit::Mask::Fixed(HIDDEN.to_owned()),
     }
 }
+
+#[cfg(test)]
+mod tests;

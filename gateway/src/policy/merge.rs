@@ -51,3 +51,5 @@ pub(super) fn asks<'a>(
     merged
 }
 
+#[cfg(test)]
+mod tests;

@@ -135,8 +135,7 @@ impl ResultPlan {
         live: &Live,
         answer: wit::ColumnPlan,
     ) -> Result<bool, Failure> {
-        let (Some(column), Some(planned)) =
-            (columns.get(position), self.columns.get_mut(position))
+        let (Some(column), Some(planned)) = (columns.get(position), self.columns.get_mut(position))
         else {
             return Err(live.nonsense("plan: a column that does not exist"));
         };
@@ -201,7 +200,11 @@ impl ResultPlan {
         self.write(rows, edits)
     }
 
-    fn write(&self, rows: &Rows, mut edits: HashMap<(usize, usize), Cell>) -> Result<Masked, Fault> {
+    fn write(
+        &self,
+        rows: &Rows,
+        mut edits: HashMap<(usize, usize), Cell>,
+    ) -> Result<Masked, Fault> {
         let (mut masked_cells, mut count) = (0, 0);
         let frames = rows::rewrite(rows.frames(), self.columns.len(), |row, column, value| {
             count = count.max(row as u64 + 1);

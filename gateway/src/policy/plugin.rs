@@ -39,9 +39,9 @@ impl Plugin {
         let bytes = read(&settings.file).map_err(fail)?;
         let sha256 = digest::sha256(&bytes);
         pin(settings, &sha256).map_err(fail)?;
-        let component = engine.compile(&bytes, &sha256).map_err(|error| {
-            fail(format!("{} {error}", settings.file.display()))
-        })?;
+        let component = engine
+            .compile(&bytes, &sha256)
+            .map_err(|error| fail(format!("{} {error}", settings.file.display())))?;
         let found = interfaces(engine, &component, &settings.grants).map_err(fail)?;
         let plugin = link(engine, &component, settings, sha256, &found)
             .map_err(|error| fail(format!("does not fit this gateway: {error:#}")))?;
@@ -147,11 +147,7 @@ struct Found {
 
 /// Compares what a component imports with what it was granted, and finds what it exports, before
 /// anything of it is linked or run.
-fn interfaces(
-    engine: &Engine,
-    component: &Component,
-    grants: &[String],
-) -> Result<Found, String> {
+fn interfaces(engine: &Engine, component: &Component, grants: &[String]) -> Result<Found, String> {
     let shape = component.component_type();
     for (name, item) in shape.imports(engine.wasm()) {
         import(name, &item.ty, grants)?;

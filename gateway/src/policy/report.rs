@@ -168,3 +168,6 @@ fn unreadable(error: bool) -> Vec<Field> {
         (b'M', b"the target sent a report that can't be read, so it is withheld".to_vec()),
     ]
 }
+
+#[cfg(test)]
+mod tests;

@@ -95,11 +95,9 @@ fn the_question_carries_the_settings() {
 
 #[test]
 fn mistakes_are_refused() {
-    for settings in [
-        r#"{"classes":["writes"]}"#,
-        r#"{"risk_at":101}"#,
-        r#"{"decide_within_secs":0}"#,
-    ] {
+    for settings in
+        [r#"{"classes":["writes"]}"#, r#"{"risk_at":101}"#, r#"{"decide_within_secs":0}"#]
+    {
         let made = ApprovalWrites::new(serde_json::from_str(settings).unwrap());
         assert!(made.is_err(), "{settings}");
     }

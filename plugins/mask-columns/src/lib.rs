@@ -80,7 +80,8 @@ impl Plugin for MaskColumns {
         }
         for (at, pattern) in settings.inspect.iter().enumerate() {
             if pattern.segments() > 3 {
-                problems.push(Problem::at(format!("inspect[{at}]"), "is longer than a column's name"));
+                problems
+                    .push(Problem::at(format!("inspect[{at}]"), "is longer than a column's name"));
             }
         }
         if settings.inspect.is_empty() != settings.find.is_empty() {
@@ -161,7 +162,11 @@ fn stricter(one: (Mask, String), other: (Mask, String)) -> (Mask, String) {
     use Mask::{KeepFirst, KeepLast};
     match (&one.0, &other.0) {
         (KeepFirst(a), KeepFirst(b)) | (KeepLast(a), KeepLast(b)) => {
-            if b < a { other } else { one }
+            if b < a {
+                other
+            } else {
+                one
+            }
         }
         // Each would show what the other hides.
         (KeepFirst(_), KeepLast(_)) | (KeepLast(_), KeepFirst(_)) => {

@@ -44,9 +44,8 @@ fn mask(plan: ColumnPlan) -> Option<Mask> {
 #[test]
 fn columns_are_hidden_by_origin_and_not_by_the_name_a_client_chose() {
     let plugin = plugin(r#"{"columns":[{"origin":"public.customers.email","mask":"hash"}]}"#);
-    let plan = |name: &str, origins: &[&str]| {
-        mask(plugin.column(&session(), &column(name, origins)))
-    };
+    let plan =
+        |name: &str, origins: &[&str]| mask(plugin.column(&session(), &column(name, origins)));
     assert_eq!(plan("harmless", &["public.customers.email"]), Some(Mask::Hash));
     assert_eq!(plan("email", &["public.orders.id"]), None);
     assert_eq!(plan("x", &["public.orders.id", "public.customers.email"]), Some(Mask::Hash));

@@ -56,9 +56,8 @@ fn cards(text: &[u8], hidden: &mut [bool]) {
 fn run(digits: &[(usize, u8)], hidden: &mut [bool]) {
     let mut from = 0;
     while from + CARD_DIGITS.start() <= digits.len() {
-        let longest = CARD_DIGITS.rev().find(|length| {
-            digits.get(from..from + length).is_some_and(is_card)
-        });
+        let longest =
+            CARD_DIGITS.rev().find(|length| digits.get(from..from + length).is_some_and(is_card));
         let found = longest.and_then(|length| digits.get(from..from + length));
         for (at, _) in found.unwrap_or_default() {
             if let Some(slot) = hidden.get_mut(*at) {

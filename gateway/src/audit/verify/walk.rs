@@ -5,9 +5,8 @@ use std::collections::HashMap;
 use super::{Chain, Judgement};
 use crate::audit::checkpoint::{Checkpoint, VerifierKey, hex};
 use crate::audit::entry::{Boot, Entry, kind};
-use crate::audit::seal::parts_sha256;
 use crate::audit::store::{Counts, StoreError, View};
-use crate::audit::tree::{Hash, TILE_WIDTH, Tile, Tree, leaf_hash};
+use crate::audit::tree::{Hash, TILE_WIDTH, Tile, Tree, leaf_hash, sha256};
 use crate::limits::{VERIFY_SESSIONS_MAX, VERIFY_SIGNATURES_MAX};
 
 /// What a walk has seen.
@@ -189,7 +188,7 @@ impl<'a> Walk<'a> {
             Some(reference) => {
                 self.seen.payloads += 1;
                 let bytes: usize = parts.iter().map(Vec::len).sum();
-                let same = reference.sha256 == parts_sha256(&parts)
+                let same = reference.sha256 == hex(&sha256(&parts))
                     && parts.len() as u64 == u64::from(reference.parts)
                     && bytes as u64 == reference.bytes;
                 if same { Ok(None) } else { bad(index, "its payload is not what it commits to") }

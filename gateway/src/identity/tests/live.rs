@@ -122,6 +122,12 @@ async fn flood_of_unknown_keys_makes_few_fetches() {
     for result in flood.join_all().await {
         assert_eq!(result.unwrap_err().code, "key_unknown");
     }
+    // One after the other, so that none can join the fetch of another.
+    for index in 0..20 {
+        let header = json!({"alg": "ES256", "kid": format!("wave{index}")});
+        let fault = verify(&verifier, &sign(&header, &claims), SystemTime::now()).await;
+        assert_eq!(fault.unwrap_err().code, "key_unknown");
+    }
     let reads = issuer.key_reads();
     assert!(reads <= u64::from(KEY_FETCH_BURST) + 1, "{reads} fetches");
 }

@@ -155,3 +155,6 @@ fn read_up_to(file: &Path, bytes_max: u64) -> Result<Vec<u8>, String> {
     }
     Ok(bytes)
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,9 +8,6 @@ use bytes::{BufMut, Bytes, BytesMut};
 use crate::fault::{Blame, Fault};
 use crate::protocol::Rows;
 
-#[cfg(test)]
-mod tests;
-
 const TAG: u8 = b'D';
 const HEAD_BYTES: usize = 5;
 
@@ -158,3 +155,6 @@ fn malformed(what: &str) -> Fault {
         format!("the target sent {what}, so the result is withheld"),
     )
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,11 +7,14 @@
 mod cache;
 mod functions;
 mod kinds;
+mod nodes;
 mod opinion;
 mod syntax;
 mod tree;
 mod utility;
 mod walk;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::fault::{Blame, Fault};
 use crate::limits;
@@ -40,6 +43,7 @@ pub enum Parsers {
 /// [`Parsers::Strict`], `parsers_disagree` (42601).
 pub fn facts(text: &str, parsers: Parsers) -> Result<Facts, Fault> {
     check_text(text)?;
+    let _turn = long_turn(text);
     let stmts = syntax::parse(text)?;
     if stmts.len() > limits::STATEMENTS_PER_MESSAGE_MAX {
         return Err(too_complex("more statements than one message may hold"));
@@ -58,7 +62,6 @@ pub fn facts(text: &str, parsers: Parsers) -> Result<Facts, Fault> {
             }
             Err(refusal) => return Err(not_understood(&refusal)),
         };
-        // The tree is ours now, so a long list of statements never holds two copies of each.
         let (start, end) = range(text, raw, stmts.get(index.saturating_add(1)));
         let (statement, outline) = walk::statement(&tree, start, end);
         statements.push(statement);
@@ -74,6 +77,13 @@ pub fn facts(text: &str, parsers: Parsers) -> Result<Facts, Fault> {
 /// The text of one statement, as the parser cut it.
 pub fn text_of<'a>(text: &'a str, statement: &Statement) -> &'a str {
     text.get(statement.start..statement.end).unwrap_or(text)
+}
+
+/// Held while a long text is parsed, so that many at once can't use up the memory.
+fn long_turn(text: &str) -> Option<MutexGuard<'static, ()>> {
+    static LONG: Mutex<()> = Mutex::new(());
+    (text.len() > limits::STATEMENT_LONG_BYTES)
+        .then(|| LONG.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
 fn check_text(text: &str) -> Result<(), Fault> {
@@ -95,7 +105,24 @@ fn check_text(text: &str) -> Result<(), Fault> {
             "the statement contains a NUL byte",
         ));
     }
+    if words(text) > limits::STATEMENT_WORDS_MAX {
+        return Err(too_complex("it has too many words"));
+    }
     Ok(())
+}
+
+/// Words and signs in a text. Words inside quotes and comments count too: to tell them apart
+/// would take a second lexer, and a wrong one would be worse than none.
+fn words(text: &str) -> usize {
+    let mut count = 0_usize;
+    let mut in_word = false;
+    for byte in text.bytes() {
+        let is_word = byte.is_ascii_alphanumeric() || byte == b'_' || !byte.is_ascii();
+        let starts = if is_word { !in_word } else { !byte.is_ascii_whitespace() };
+        count = count.saturating_add(usize::from(starts));
+        in_word = is_word;
+    }
+    count
 }
 
 /// Where a statement lies in the text: from its first byte that is not white space to the `;`,

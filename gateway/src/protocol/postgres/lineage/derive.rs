@@ -21,11 +21,7 @@ type Visited = HashSet<(u32, i16)>;
 
 impl Catalogue {
     /// The origins of a relation's column; attribute number 0 means its whole row.
-    pub(super) fn origins(
-        &self,
-        oid: u32,
-        attnum: i16,
-    ) -> Result<(Vec<String>, bool), Unknown> {
+    pub(super) fn origins(&self, oid: u32, attnum: i16) -> Result<(Vec<String>, bool), Unknown> {
         let relation = self.relations.get(&oid).ok_or(Unknown::Oid(oid))?;
         if attnum < 0 {
             return Ok((vec![system_column(relation, attnum)], true));
@@ -191,11 +187,7 @@ impl Catalogue {
 /// The described origin of a view's column. Columns of a view are never dropped, so its n-th
 /// column is the n-th of its definition; if the counts differ the description is of an older
 /// definition and says nothing.
-fn view_column(
-    relation: &Relation,
-    described: &[(u32, i16)],
-    attnum: i16,
-) -> Option<(u32, i16)> {
+fn view_column(relation: &Relation, described: &[(u32, i16)], attnum: i16) -> Option<(u32, i16)> {
     if described.len() != relation.columns.len() {
         return None;
     }
@@ -206,13 +198,8 @@ fn view_column(
 /// Relations whose values come from the columns of other relations: the planner's statistics
 /// quote them, TOAST tables hold them in parts.
 fn holds_any_values(relation: &Relation) -> bool {
-    const STATISTICS: [&str; 5] = [
-        "pg_statistic",
-        "pg_statistic_ext_data",
-        "pg_stats",
-        "pg_stats_ext",
-        "pg_stats_ext_exprs",
-    ];
+    const STATISTICS: [&str; 5] =
+        ["pg_statistic", "pg_statistic_ext_data", "pg_stats", "pg_stats_ext", "pg_stats_ext_exprs"];
     relation.kind == Kind::Toast
         || (relation.schema == "pg_catalog" && STATISTICS.contains(&relation.name.as_str()))
 }

@@ -66,36 +66,82 @@ fn is_harmless(name: &str) -> bool {
 fn severity(name: &str) -> Option<Class> {
     let class = match name {
         "set_config" | "pg_notify" | "setseed" | "pg_export_snapshot" => Class::Session,
-        "nextval" | "setval" | "lowrite" | "tsvector_update_trigger"
-        | "tsvector_update_trigger_column" | "suppress_redundant_updates_trigger" => Class::Write,
+        "nextval"
+        | "setval"
+        | "lowrite"
+        | "tsvector_update_trigger"
+        | "tsvector_update_trigger_column"
+        | "suppress_redundant_updates_trigger" => Class::Write,
         "loread" => Class::Read,
-        "cursor_to_xml" | "cursor_to_xmlschema" | "query_to_xml" | "query_to_xml_and_xmlschema"
-        | "query_to_xmlschema" | "ts_rewrite" | "ts_stat" => Class::Code,
-        "table_to_xml" | "table_to_xml_and_xmlschema" | "table_to_xmlschema" | "schema_to_xml"
-        | "schema_to_xml_and_xmlschema" | "schema_to_xmlschema" | "database_to_xml"
-        | "database_to_xml_and_xmlschema" | "database_to_xmlschema" => Class::Read,
+        "cursor_to_xml"
+        | "cursor_to_xmlschema"
+        | "query_to_xml"
+        | "query_to_xml_and_xmlschema"
+        | "query_to_xmlschema"
+        | "ts_rewrite"
+        | "ts_stat" => Class::Code,
+        "table_to_xml"
+        | "table_to_xml_and_xmlschema"
+        | "table_to_xmlschema"
+        | "schema_to_xml"
+        | "schema_to_xml_and_xmlschema"
+        | "schema_to_xmlschema"
+        | "database_to_xml"
+        | "database_to_xml_and_xmlschema"
+        | "database_to_xmlschema" => Class::Read,
         "lo_import" | "lo_export" => Class::Admin,
         "lo_get" | "lo_lseek" | "lo_lseek64" | "lo_tell" | "lo_tell64" | "lo_open" | "lo_close" => {
             Class::Read
         }
         _ if name.starts_with("lo_") => Class::Write,
         _ if name.contains("advisory") => Class::Session,
-        "pg_cancel_backend" | "pg_terminate_backend" | "pg_reload_conf" | "pg_promote"
-        | "pg_rotate_logfile" | "pg_rotate_logfile_old" | "pg_switch_wal"
-        | "pg_create_restore_point" | "pg_log_backend_memory_contexts" | "pg_nextoid"
-        | "pg_import_system_collations" | "pg_log_standby_snapshot" | "pg_sync_replication_slots"
-        | "pg_hba_file_rules" | "pg_ident_file_mappings" | "pg_show_all_file_settings"
-        | "pg_current_logfile" | "pg_stat_file" | "pg_extension_config_dump"
-        | "pg_get_backend_memory_contexts" | "pg_get_shmem_allocations"
-        | "pg_stop_making_pinned_objects" | "pg_clear_relation_stats"
-        | "pg_clear_attribute_stats" | "pg_restore_relation_stats"
-        | "pg_restore_attribute_stats" | "gin_clean_pending_list" => Class::Admin,
-        _ if ["pg_wal_replay_", "pg_backup_", "pg_start_backup", "pg_stop_backup", "pg_logical_",
-            "pg_replication_", "pg_copy_", "pg_drop_replication_", "pg_create_", "pg_ls_",
-            "pg_read_", "pg_stat_reset", "pg_control_", "binary_upgrade_", "brin_",
-            "pg_file_"]
-            .iter()
-            .any(|family| name.starts_with(family)) =>
+        "pg_cancel_backend"
+        | "pg_terminate_backend"
+        | "pg_reload_conf"
+        | "pg_promote"
+        | "pg_rotate_logfile"
+        | "pg_rotate_logfile_old"
+        | "pg_switch_wal"
+        | "pg_create_restore_point"
+        | "pg_log_backend_memory_contexts"
+        | "pg_nextoid"
+        | "pg_import_system_collations"
+        | "pg_log_standby_snapshot"
+        | "pg_sync_replication_slots"
+        | "pg_hba_file_rules"
+        | "pg_ident_file_mappings"
+        | "pg_show_all_file_settings"
+        | "pg_current_logfile"
+        | "pg_stat_file"
+        | "pg_extension_config_dump"
+        | "pg_get_backend_memory_contexts"
+        | "pg_get_shmem_allocations"
+        | "pg_stop_making_pinned_objects"
+        | "pg_clear_relation_stats"
+        | "pg_clear_attribute_stats"
+        | "pg_restore_relation_stats"
+        | "pg_restore_attribute_stats"
+        | "gin_clean_pending_list" => Class::Admin,
+        _ if [
+            "pg_wal_replay_",
+            "pg_backup_",
+            "pg_start_backup",
+            "pg_stop_backup",
+            "pg_logical_",
+            "pg_replication_",
+            "pg_copy_",
+            "pg_drop_replication_",
+            "pg_create_",
+            "pg_ls_",
+            "pg_read_",
+            "pg_stat_reset",
+            "pg_control_",
+            "binary_upgrade_",
+            "brin_",
+            "pg_file_",
+        ]
+        .iter()
+        .any(|family| name.starts_with(family)) =>
         {
             Class::Admin
         }

@@ -8,6 +8,7 @@
 
 use std::collections::BTreeSet;
 
+use sqlparser::ast::{SetExpr, Statement};
 use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
@@ -84,16 +85,7 @@ fn read_text(text: &str) -> Option<Vec<Seen>> {
         .with_tokens_with_locations(tokens)
         .parse_statements()
         .ok()?;
-    statements
-        .iter()
-        .map(|statement| match read(statement, READING) {
-            Ok(Value::Node(tree)) => Some(Seen::new(&tree)),
-            Ok(Value::Text(kind)) => {
-                Some(Seen { kind, relations: BTreeSet::new(), inner: None })
-            }
-            _ => None,
-        })
-        .collect()
+    Some(statements.iter().map(Seen::new).collect())
 }
 
 /// Bounds depth and time before the parser sees the words.
@@ -116,19 +108,56 @@ fn affordable(tokens: &[TokenWithSpan]) -> bool {
 
 /// What the second parser saw in one statement.
 struct Seen {
-    kind: String,
-    relations: BTreeSet<String>,
-    /// The kind of what a query's body changes, if it does.
-    inner: Option<&'static str>,
+    /// Its name for the kind of statement; empty for kinds that are not compared.
+    kind: &'static str,
+    /// `None` when its tree is too deep to read.
+    relations: Option<BTreeSet<String>>,
 }
 
 impl Seen {
-    fn new(tree: &Tree) -> Self {
-        let mut relations = BTreeSet::new();
-        gather(tree, &mut relations);
-        let body = tree.child("0").and_then(|query| query.child("body")).map(|body| body.kind);
-        let inner = body.filter(|kind| matches!(*kind, "Delete" | "Insert" | "Merge" | "Update"));
-        Self { kind: tree.kind.to_owned(), relations, inner }
+    fn new(statement: &Statement) -> Self {
+        let relations = match read(statement, READING) {
+            Ok(Value::Node(tree)) => {
+                let mut relations = BTreeSet::new();
+                gather(&tree, &mut relations);
+                Some(relations)
+            }
+            _ => None,
+        };
+        Self { kind: kind(statement), relations }
+    }
+}
+
+// tidy: table
+fn kind(statement: &Statement) -> &'static str {
+    match statement {
+        Statement::Call(_) => "call",
+        Statement::Close { .. } => "close",
+        Statement::Copy { .. } => "copy",
+        Statement::CreateIndex(_) => "create_index",
+        Statement::CreateSchema { .. } => "create_schema",
+        Statement::CreateTable(_) => "create_table",
+        Statement::CreateView(_) => "create_view",
+        Statement::Deallocate { .. } => "deallocate",
+        Statement::Declare { .. } => "declare",
+        Statement::Delete(_) => "delete",
+        Statement::Execute { .. } => "execute",
+        Statement::Explain { .. } | Statement::ExplainTable { .. } => "explain",
+        Statement::Fetch { .. } => "fetch",
+        Statement::Insert(_) => "insert",
+        Statement::Merge(_) => "merge",
+        Statement::Prepare { .. } => "prepare",
+        Statement::Query(query) => match query.body.as_ref() {
+            // `WITH ... DELETE` is a query whose body is the DELETE.
+            SetExpr::Delete(inner)
+            | SetExpr::Insert(inner)
+            | SetExpr::Merge(inner)
+            | SetExpr::Update(inner) => kind(inner),
+            _ => "select",
+        },
+        Statement::Truncate(_) => "truncate",
+        Statement::Update(_) => "update",
+        _ => "",
     }
 }
 
@@ -137,7 +166,6 @@ fn gather(tree: &Tree, relations: &mut BTreeSet<String>) {
     let field = match tree.kind {
         // With arguments it is a function in FROM.
         "Table" if tree.child("args").is_none() => Some("name"),
-        "SelectInto" => Some("name"),
         "TableName" => Some("0"),
         _ => None,
     };
@@ -145,6 +173,13 @@ fn gather(tree: &Tree, relations: &mut BTreeSet<String>) {
         let last = tree.list(field).last().and_then(Value::node);
         if let Some(ident) = last.and_then(|part| part.child("0")) {
             relations.insert(folded(ident));
+        }
+    }
+    if tree.kind == "SelectInto" {
+        // The targets are written as expressions: one name, or several with dots.
+        for target in tree.nodes("targets") {
+            let parts = target.nodes("0").last().or_else(|| target.child("0"));
+            relations.extend(parts.map(folded));
         }
     }
     for (_, value) in tree.fields() {
@@ -178,55 +213,45 @@ fn folded(ident: &Tree) -> String {
 
 /// What differs, in words; `None` if nothing that is compared does.
 fn differ(ours: &Outline, theirs: &Seen) -> Option<String> {
-    let their_kind = theirs.inner.unwrap_or(&theirs.kind);
-    if let Some(expected) = counterparts(ours.kind)
-        && !expected.contains(&their_kind)
+    if let Some(expected) = counterpart(ours.kind)
+        && expected != theirs.kind
     {
-        return Some(format!("{} or {}", words(ours.kind), words(their_kind)));
+        let seen = if theirs.kind.is_empty() { "something else" } else { theirs.kind };
+        return Some(format!("{expected} or {seen}"));
     }
-    if !matches!(
-        ours.kind,
-        "DeleteStmt" | "InsertStmt" | "MergeStmt" | "SelectStmt" | "UpdateStmt"
-    ) {
-        return None;
-    }
-    let seen = |name: &String| theirs.relations.contains(name);
-    if let Some(missing) = ours.relations.iter().find(|name| !seen(name)) {
+    let compared = ["DeleteStmt", "InsertStmt", "MergeStmt", "SelectStmt", "UpdateStmt"];
+    let relations = theirs.relations.as_ref().filter(|_| compared.contains(&ours.kind))?;
+    if let Some(missing) = ours.relations.iter().find(|name| !relations.contains(*name)) {
         return Some(format!("only PostgreSQL's grammar sees the relation \"{missing}\""));
     }
-    let known =
-        |name: &String| ours.relations.contains(name) || ours.with_names.contains(name);
-    let extra = theirs.relations.iter().find(|name| !known(name))?;
+    let known = |name: &String| ours.relations.contains(name) || ours.with_names.contains(name);
+    let extra = relations.iter().find(|name| !known(name))?;
     Some(format!("only the second parser sees a relation \"{extra}\""))
 }
 
-fn words(kind: &str) -> String {
-    kind.trim_end_matches("Stmt").to_ascii_uppercase()
-}
-
-/// The second parser's names for a kind of statement; `None` where it has several or none, and
+/// The second parser's word for a kind of statement; `None` where it has several or none, and
 /// the kind is not compared.
-fn counterparts(kind: &str) -> Option<&'static [&'static str]> {
+fn counterpart(kind: &str) -> Option<&'static str> {
     Some(match kind {
-        "CallStmt" => &["Call"],
-        "ClosePortalStmt" => &["Close"],
-        "CopyStmt" => &["Copy"],
-        "CreateSchemaStmt" => &["CreateSchema"],
-        "CreateStmt" | "CreateTableAsStmt" => &["CreateTable", "CreateView"],
-        "DeallocateStmt" => &["Deallocate"],
-        "DeclareCursorStmt" => &["Declare"],
-        "DeleteStmt" => &["Delete"],
-        "ExecuteStmt" => &["Execute"],
-        "ExplainStmt" => &["Explain", "ExplainTable"],
-        "FetchStmt" => &["Fetch"],
-        "IndexStmt" => &["CreateIndex"],
-        "InsertStmt" => &["Insert"],
-        "MergeStmt" => &["Merge"],
-        "PrepareStmt" => &["Prepare"],
-        "SelectStmt" => &["Query"],
-        "TruncateStmt" => &["Truncate"],
-        "UpdateStmt" => &["Update"],
-        "ViewStmt" => &["CreateView"],
+        "CallStmt" => "call",
+        "ClosePortalStmt" => "close",
+        "CopyStmt" => "copy",
+        "CreateSchemaStmt" => "create_schema",
+        "CreateStmt" => "create_table",
+        "DeallocateStmt" => "deallocate",
+        "DeclareCursorStmt" => "declare",
+        "DeleteStmt" => "delete",
+        "ExecuteStmt" => "execute",
+        "ExplainStmt" => "explain",
+        "FetchStmt" => "fetch",
+        "IndexStmt" => "create_index",
+        "InsertStmt" => "insert",
+        "MergeStmt" => "merge",
+        "PrepareStmt" => "prepare",
+        "SelectStmt" => "select",
+        "TruncateStmt" => "truncate",
+        "UpdateStmt" => "update",
+        "ViewStmt" => "create_view",
         _ => return None,
     })
 }

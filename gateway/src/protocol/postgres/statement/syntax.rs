@@ -4,14 +4,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use pg_query::protobuf::RawStmt;
 
-use super::kinds;
+use super::nodes;
 use super::tree::Reading;
 use crate::fault::{Blame, Fault};
 use crate::limits;
 
 /// How trees of the grammar are read.
 pub(super) const READING: Reading =
-    Reading { known: kinds::known, variants: false, levels_max: limits::STATEMENT_LEVELS_MAX };
+    Reading { known: nodes::known, variants: false, levels_max: limits::STATEMENT_LEVELS_MAX };
 
 /// Parses a text without NUL bytes.
 ///
@@ -22,7 +22,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<RawStmt>, Fault> {
     // panic; if one is found it costs that statement, not the session.
     match catch_unwind(AssertUnwindSafe(|| pg_query::parse(text, 0))) {
         Ok(Ok(result)) => Ok(result.protobuf.stmts),
-        Ok(Err(pg_query::Error::Parse(message))) if message.starts_with("stack depth limit") => {
+        Ok(Err(pg_query::Error::Parse(message))) if is_too_deep(&message) => {
             Err(super::too_complex("nested too deeply"))
         }
         Ok(Err(pg_query::Error::Parse(message))) => Err(syntax_error(text, message)),
@@ -37,8 +37,23 @@ pub(super) fn parse(text: &str) -> Result<Vec<RawStmt>, Fault> {
     }
 }
 
-fn syntax_error(text: &str, message: String) -> Fault {
+/// The parser's words for its own bounds: its stack, its table of states, its tree's levels.
+fn is_too_deep(message: &str) -> bool {
+    ["stack depth limit", "memory exhausted", "parse tree is nested too deeply"]
+        .iter()
+        .any(|bound| message.starts_with(bound))
+}
+
+fn syntax_error(text: &str, mut message: String) -> Fault {
     let position = place(text, &message);
+    if message.len() > limits::SYNTAX_ERROR_BYTES_MAX {
+        let mut end = limits::SYNTAX_ERROR_BYTES_MAX;
+        while !message.is_char_boundary(end) {
+            end = end.saturating_sub(1);
+        }
+        message.truncate(end);
+        message.push_str("...");
+    }
     let fault = Fault::new(Blame::Client, "syntax_error", "42601", message);
     match position {
         Some(position) => fault.detail(format!("{POSITION}{position}")),
@@ -67,6 +82,10 @@ fn place(text: &str, message: &str) -> Option<usize> {
     let near = message.split_once("at or near \"")?.1.strip_suffix('"')?;
     if text.ends_with(near) && message.starts_with("unterminated") {
         return character(text, text.len().saturating_sub(near.len()));
+    }
+    // Each try is a parse, and the caret is a courtesy.
+    if text.len() > limits::STATEMENT_LONG_BYTES {
+        return None;
     }
     let mut only = None;
     for (count, (start, found)) in text.match_indices(near).enumerate() {

@@ -121,7 +121,10 @@ impl Tree {
 
     /// The texts of the `String` nodes in a repeated field.
     pub(super) fn strings(&self, field: &str) -> Vec<&str> {
-        self.nodes(field).filter(|node| node.kind == "String").map(|node| node.text("sval")).collect()
+        self.nodes(field)
+            .filter(|node| node.kind == "String")
+            .map(|node| node.text("sval"))
+            .collect()
     }
 
     /// Every field that holds something.

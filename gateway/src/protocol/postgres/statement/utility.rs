@@ -1,6 +1,6 @@
 //! Facts of statements other than queries and changes of rows.
 
-use pg_query::protobuf::ObjectType;
+use pg_query::protobuf::{GrantTargetType, ObjectType};
 
 use super::kinds;
 use super::tree::{Tree, Value};
@@ -21,7 +21,7 @@ pub(super) fn statement<'a>(walk: &mut Walk<'a>, tree: &'a Tree, class: Class) {
         "CreateFunctionStmt" => {
             walk.object("function", join(&tree.strings("funcname")), Access::Write);
         }
-        "CreateTrigStmt" => {
+        "CreateEventTrigStmt" | "CreateTrigStmt" => {
             walk.object("function", join(&tree.strings("funcname")), Access::Read);
         }
         "DropStmt" => {
@@ -33,8 +33,18 @@ pub(super) fn statement<'a>(walk: &mut Walk<'a>, tree: &'a Tree, class: Class) {
             one_object(walk, tree, "object_type");
         }
         "GrantStmt" => {
-            let kind = kinds::object(tree, "objtype");
+            let all_in_schema =
+                tree.number("targtype") == GrantTargetType::AclTargetAllInSchema as i64;
+            let kind = match kinds::object(tree, "objtype") {
+                _ if all_in_schema => Some(ObjectType::ObjectSchema),
+                kind => kind,
+            };
             tree.list("objects").iter().for_each(|value| named(walk, kind, value));
+        }
+        "GrantRoleStmt" => {
+            for role in tree.nodes("granted_roles") {
+                walk.object("role", role.text("priv_name"), Access::Write);
+            }
         }
         "RenameStmt" => {
             one_object(walk, tree, "rename_type");
@@ -55,15 +65,20 @@ pub(super) fn statement<'a>(walk: &mut Walk<'a>, tree: &'a Tree, class: Class) {
 /// Statements that name one object in a text field: which field and what it is.
 fn named_in_text(walk: &mut Walk<'_>, kind: &str, tree: &Tree) {
     let (what, field) = match kind {
-        "AlterDatabaseRefreshCollStmt" | "AlterDatabaseSetStmt" | "AlterDatabaseStmt"
-        | "CreatedbStmt" | "DropdbStmt" => ("database", "dbname"),
+        "AlterDatabaseRefreshCollStmt"
+        | "AlterDatabaseSetStmt"
+        | "AlterDatabaseStmt"
+        | "CreatedbStmt"
+        | "DropdbStmt" => ("database", "dbname"),
         "AlterExtensionContentsStmt" | "AlterExtensionStmt" | "CreateExtensionStmt" => {
             ("extension", "extname")
         }
-        "AlterForeignServerStmt" | "AlterUserMappingStmt" | "CreateForeignServerStmt"
-        | "CreateForeignTableStmt" | "CreateUserMappingStmt" | "DropUserMappingStmt" => {
-            ("server", "servername")
-        }
+        "AlterForeignServerStmt"
+        | "AlterUserMappingStmt"
+        | "CreateForeignServerStmt"
+        | "CreateForeignTableStmt"
+        | "CreateUserMappingStmt"
+        | "DropUserMappingStmt" => ("server", "servername"),
         "ImportForeignSchemaStmt" => ("server", "server_name"),
         "AlterSubscriptionStmt" | "CreateSubscriptionStmt" | "DropSubscriptionStmt" => {
             ("subscription", "subname")
@@ -82,7 +97,8 @@ fn named_in_text(walk: &mut Walk<'_>, kind: &str, tree: &Tree) {
         "ReindexStmt" => ("schema", "name"),
         _ => return,
     };
-    let creates = kind.starts_with("Create") || kind.starts_with("Drop") || kind.starts_with("Alter");
+    let creates =
+        kind.starts_with("Create") || kind.starts_with("Drop") || kind.starts_with("Alter");
     let access = if creates || kind == "NotifyStmt" { Access::Write } else { Access::Read };
     walk.object(what, tree.text(field), access);
 }
@@ -207,7 +223,9 @@ fn setting<'a>(walk: &mut Walk<'a>, tree: &'a Tree) {
             for option in tree.nodes("args").filter(|node| node.kind == "DefElem") {
                 transaction_option(walk, option, prefix);
             }
-            walk.attribute("transaction", "set");
+            if prefix.is_empty() {
+                walk.attribute("transaction", "set");
+            }
         }
         "TRANSACTION SNAPSHOT" => {
             walk.object("setting", "transaction_snapshot", Access::Write);

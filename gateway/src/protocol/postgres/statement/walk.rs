@@ -284,8 +284,7 @@ impl<'a> Walk<'a> {
     }
 
     fn join(&mut self, tree: &'a Tree, access: Access) {
-        let renames =
-            tree.child("alias").is_some_and(|alias| !alias.list("colnames").is_empty());
+        let renames = tree.child("alias").is_some_and(|alias| !alias.list("colnames").is_empty());
         self.whole_row |= tree.flag("is_natural") || renames;
         for alias in ["alias", "join_using_alias"].iter().filter_map(|field| tree.child(field)) {
             self.row_names.insert(alias.text("aliasname"));

@@ -1,0 +1,10 @@
+//! One file each.
+
+pub(crate) mod backend;
+pub(crate) mod frames;
+pub(crate) mod frontend;
+pub(crate) mod jwks;
+pub(crate) mod rows;
+pub(crate) mod startup;
+pub(crate) mod statement;
+pub(crate) mod token;

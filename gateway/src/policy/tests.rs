@@ -1,0 +1,8 @@
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod fixtures;
+mod hostile;
+mod judging;
+mod loading;
+mod masking;
+mod real;
