@@ -26,6 +26,14 @@ pub struct Cli {
 }
 
 impl Cli {
+    /// What is logged when the environment doesn't say: a demonstration is read by a person.
+    pub fn log_default(&self) -> &'static str {
+        match self.command {
+            Command::Demo(_) => "error",
+            _ => "info",
+        }
+    }
+
     /// Reads the program's arguments; prints help, the version or what is wrong with them.
     ///
     /// # Errors
@@ -54,6 +62,11 @@ pub enum Command {
         #[arg(long)]
         config: PathBuf,
     },
+    /// Run a gateway to play with: a real PostgreSQL, an issuer, and a tour of both with psql.
+    ///
+    /// Everything is on loopback, made for this run and removed with it, and nothing of a real
+    /// issuer or database is touched. Ctrl-C ends it.
+    Demo(DemoArgs),
     /// Build policy plugins.
     #[command(subcommand)]
     Plugin(Plugin),
@@ -154,6 +167,22 @@ pub enum Audit {
         #[arg(long)]
         json: bool,
     },
+}
+
+/// `portcullis demo`.
+#[derive(Args, Debug)]
+pub struct DemoArgs {
+    /// End after the tour; exit with 0 only if every step showed what it should.
+    #[arg(long)]
+    pub tour: bool,
+    /// Folder for the files of the run, emptied first; default: `demo` in cargo's target folder
+    /// of this program, or else a temporary folder.
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+    /// Folder of the built first-party plugins; default: `plugins` in cargo's target folder of
+    /// this program.
+    #[arg(long, value_name = "DIR")]
+    pub plugins: Option<PathBuf>,
 }
 
 /// `portcullis plugin`.

@@ -4,6 +4,7 @@ mod approvals;
 mod audit;
 mod check;
 mod client;
+mod demo;
 mod plugin;
 mod serve;
 mod sessions;
@@ -52,6 +53,7 @@ pub async fn run(cli: Cli, out: &mut (dyn Write + Send)) -> Result<(), Stop> {
         Command::Approvals(command) => approvals::run(command, out).await,
         Command::Audit(command) => audit::run(command, out).await,
         Command::Check { config } => check::run(&config, out),
+        Command::Demo(args) => demo::run(args, out).await,
         Command::Plugin(command) => plugin::run(command, out),
         Command::Serve { config } => serve::run(&config, out).await,
         Command::Sessions(command) => sessions::run(command, out).await,

@@ -266,6 +266,30 @@ pub const APPROVAL_REASONS_MAX: usize = 8;
 /// What each cell of a batch adds to that, so that a short value can become a longer word.
 pub const SCAN_EDIT_BYTES_FREE: usize = 64;
 
+// Demonstration.
+
+/// Life of its certificates.
+pub const DEMO_CERTIFICATE_SECS_MAX: u64 = 30 * 24 * 3_600;
+/// Life of its tokens.
+pub const DEMO_TOKEN_SECS: u64 = 3_600;
+/// How often the files of tokens get fresh ones.
+pub const DEMO_TOKEN_RENEW_SECS: u64 = 1_800;
+/// How long one of PostgreSQL's own programs may take; `initdb` is slow on a slow disk.
+pub const DEMO_PROGRAM_SECS_MAX: u64 = 120;
+/// How long a stopping PostgreSQL may take.
+pub const DEMO_STOP_SECS_MAX: u64 = 20;
+/// Ports that PostgreSQL tries before the demonstration gives up.
+pub const DEMO_PORT_TRIES: usize = 5;
+/// How long one command of the tour may take.
+pub const DEMO_COMMAND_SECS_MAX: u64 = 60;
+/// Pause between two looks at what a command of the tour has printed.
+pub const DEMO_LOOK_MILLIS: u64 = 20;
+/// Most of a command's output that is read back.
+pub const DEMO_OUTPUT_BYTES_MAX: usize = 1024 * 1024;
+/// Lines of a long text that the screen shows.
+pub const DEMO_LINES_SHOWN: usize = 30;
+/// Bytes of a stored log that the tour tries to change before it gives up.
+pub const DEMO_TAMPER_TRIES: usize = 8;
 // SQL statements: gateway/src/protocol/postgres/{statement,lineage}.rs
 
 /// Most statements in one text; more than any client sends at once, few enough to log.

@@ -15,7 +15,7 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(code) => return code.into(),
     };
-    let outcome = log().and_then(|()| run(cli));
+    let outcome = log(cli.log_default()).and_then(|()| run(cli));
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(stop) => {
@@ -29,8 +29,8 @@ fn main() -> ExitCode {
 }
 
 /// Logs to standard error; standard output is for what was asked.
-fn log() -> Result<(), Stop> {
-    let directives = std::env::var(LOG_VARIABLE).unwrap_or_else(|_| "info".to_owned());
+fn log(default: &str) -> Result<(), Stop> {
+    let directives = std::env::var(LOG_VARIABLE).unwrap_or_else(|_| default.to_owned());
     let filter = EnvFilter::try_new(directives).map_err(|error| Stop {
         code: EXIT_USAGE,
         message: format!("{LOG_VARIABLE} is wrong: {error}").into(),
