@@ -148,11 +148,9 @@ impl Generation {
             format!("`{verb}` has risk {risk}{why}, which reaches the limit {at} of the policy")
         };
         match (settings.risk_deny_at, settings.risk_hold_at) {
-            (Some(at), _) if risk >= at => Opinion::Deny {
-                by: POLICY.into(),
-                rule: "risk.deny_at".into(),
-                reason: reason(at),
-            },
+            (Some(at), _) if risk >= at => {
+                Opinion::Deny { by: POLICY.into(), rule: "risk.deny_at".into(), reason: reason(at) }
+            }
             (_, Some(at)) if risk >= at => {
                 let reason = reason(at);
                 let decide_within_secs = settings.decide_within_secs;

@@ -64,7 +64,8 @@ pub(super) async fn refused(tour: &Tour<'_>, show: &mut Show<'_>) -> Result<(), 
     show.check(readable, "the error says who refused what")?;
     let numbers = numbers(&ran.text);
     let (first, count) = (numbers.first(), numbers.last());
-    let same = first.is_some() && numbers.iter().filter(|number| Some(*number) == first).count() > 1;
+    let same =
+        first.is_some() && numbers.iter().filter(|number| Some(*number) == first).count() > 1;
     show.check(same && ran.code == Some(0), "the same connection answered before and after")?;
     let after = tour.place.database().rows(CUSTOMERS).await?;
     let kept = before == after && count.map(ToString::to_string) == after.first().cloned();
