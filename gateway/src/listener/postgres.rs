@@ -19,6 +19,7 @@ use crate::protocol::postgres::startup::{self, ALPN, Packet, Refused, Startup, T
 
 /// What a connection turned out to be.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "made once a connection, moved at once")]
 pub enum Greeted {
     /// A request to cancel what another connection runs. It gets no answer.
     Cancel {
