@@ -89,6 +89,7 @@ impl Generation {
             let mut operation = operation(seq, statement, request)
                 .ok_or_else(|| Box::new(torn(&statement.verb)))?;
             let mut risk = 0;
+            let before = tally.findings.len();
             for (live, _) in live.iter_mut().filter(|(_, plugin)| plugin.scores()) {
                 let (score, findings) =
                     live.score(&who, &operation).map_err(|f| failed(f, tally))?;
@@ -97,7 +98,8 @@ impl Generation {
             }
             tally.risk = tally.risk.max(risk);
             operation.attributes.push(("risk".into(), risk.to_string()));
-            let mut opinions = vec![self.threshold(risk, statement)];
+            let scored = tally.findings.get(before..).unwrap_or_default();
+            let mut opinions = vec![self.threshold(risk, scored, statement)];
             for (live, _) in live.iter_mut().filter(|(_, plugin)| plugin.guards()) {
                 let opinion =
                     self.opinion(live, &who, &operation, tally).map_err(|f| failed(f, tally))?;
@@ -138,9 +140,13 @@ impl Generation {
         })
     }
 
-    fn threshold(&self, risk: u8, statement: &Statement) -> Opinion {
+    /// What the policy's limits say of a score; `scored` is what the scorers found.
+    fn threshold(&self, risk: u8, scored: &[Finding], statement: &Statement) -> Opinion {
         let settings = self.settings();
-        let reason = |at: u8| format!("its risk {risk} reaches the limit {at} of the policy");
+        // A number alone tells nobody what to change.
+        let worst = scored.iter().rev().max_by_key(|finding| finding.score);
+        let why = worst.map(|finding| format!(": {}", finding.message)).unwrap_or_default();
+        let reason = |at: u8| format!("its risk {risk} reaches the limit {at} of the policy{why}");
         match (settings.risk_deny_at, settings.risk_hold_at) {
             (Some(at), _) if risk >= at => {
                 Opinion::Deny { by: POLICY.into(), rule: "risk.deny_at".into(), reason: reason(at) }
