@@ -35,8 +35,8 @@ impl Folder {
             (None, Some(target)) => (target.join("demo"), None),
             (None, None) => {
                 let made = tempfile::Builder::new().prefix("portcullis-demo-").tempdir();
-                let made = made
-                    .map_err(|error| Error::new(format!("can't make a run folder: {error}")))?;
+                let made =
+                    made.map_err(|error| Error::new(format!("can't make a run folder: {error}")))?;
                 (made.path().to_owned(), Some(made))
             }
         };

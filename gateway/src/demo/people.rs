@@ -74,8 +74,7 @@ impl People {
     /// Writes a fresh token of everybody into the run folder.
     pub(super) fn write_tokens(&self, folder: &Folder) -> Result<(), Error> {
         let agent = agent_for(&alice());
-        let foreign =
-            MintRequest { audience: Some(AUDIENCE_FOREIGN.to_owned()), ..agent.clone() };
+        let foreign = MintRequest { audience: Some(AUDIENCE_FOREIGN.to_owned()), ..agent.clone() };
         for (name, request) in [
             (AGENT_TOKEN, agent),
             (FOREIGN_TOKEN, foreign),

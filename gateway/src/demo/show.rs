@@ -35,7 +35,8 @@ impl<'a> Show<'a> {
 
     /// A path as short as it can be typed here.
     pub(super) fn path(&self, path: &Path) -> String {
-        let short = path.strip_prefix(&self.here).ok().filter(|_| !self.here.as_os_str().is_empty());
+        let short =
+            path.strip_prefix(&self.here).ok().filter(|_| !self.here.as_os_str().is_empty());
         short.unwrap_or(path).display().to_string()
     }
 

@@ -26,8 +26,7 @@ impl Account {
             return Ok(Self { change: None });
         }
         let path = Path::new(ACCOUNTS);
-        let text =
-            fs::read_to_string(path).map_err(|error| Error::file("read", path, &error))?;
+        let text = fs::read_to_string(path).map_err(|error| Error::file("read", path, &error))?;
         let found = UNPRIVILEGED.iter().find_map(|name| ids(&text, name)).ok_or_else(|| {
             Error::new(
                 "PostgreSQL refuses to run as root, and this machine has neither an account \

@@ -12,9 +12,8 @@ const RETURNED: &str = "SELECT count(*) FROM orders WHERE status = 'returned'";
 pub(super) async fn held(tour: &Tour<'_>, show: &mut Show<'_>) -> Result<Option<String>, Error> {
     show.heading("3. It deletes rows: the statement waits for another person's yes")?;
     let before = tour.place.database().rows(RETURNED).await?.concat();
-    let script = format!(
-        "{RETURNED};\nDELETE FROM orders WHERE status = 'returned';\n{RETURNED};\n"
-    );
+    let script =
+        format!("{RETURNED};\nDELETE FROM orders WHERE status = 'returned';\n{RETURNED};\n");
     let mut psql = tour.script(show, &script).await?;
     let asked = psql.says("apr_").await?;
     // What the agent sees while it waits; the rest of its output comes below.

@@ -36,7 +36,10 @@ pub(super) async fn report(
     }
     let told = |what: &str| ran.text.contains(what);
     show.check(ran.code == Some(0) && told(session), "an auditor can read it")?;
-    show.check(told("alice@shop.example") && told("0oa1shopagent"), "it names Alice and the agent")?;
+    show.check(
+        told("alice@shop.example") && told("0oa1shopagent"),
+        "it names Alice and the agent",
+    )?;
     show.check(told("DELETE FROM orders"), "it has the statement word for word")?;
     show.check(told("bob@shop.example"), "it names who said yes")?;
     Ok(())
@@ -65,9 +68,8 @@ pub(super) async fn verified(tour: &Tour<'_>, show: &mut Show<'_>) -> Result<(),
     if let Some(found) = &found {
         show.output(&found.text)?;
     }
-    let named = found.is_some_and(|ran| {
-        ran.code == Some(1) && ran.text.contains("first bad entry")
-    });
+    let named =
+        found.is_some_and(|ran| ran.code == Some(1) && ran.text.contains("first bad entry"));
     show.check(named, "the verifier names the first bad entry and exits with 1")?;
     Ok(())
 }

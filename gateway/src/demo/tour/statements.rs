@@ -60,11 +60,12 @@ pub(super) async fn refused(tour: &Tour<'_>, show: &mut Show<'_>) -> Result<(), 
     let ran = tour.script(show, script).await?.end().await?;
     show.output(&ran.text)?;
     let refusal = ran.text.lines().find(|line| line.contains("ERROR:")).unwrap_or_default();
-    let readable = refusal.contains("portcullis") && refusal.to_lowercase().contains("drop");
-    show.check(readable, "the error says who refused what")?;
+    let readable = refusal.contains("policy") && refusal.contains("drops an object");
+    show.check(readable, "the error says who refused it, and why")?;
     let numbers = numbers(&ran.text);
     let (first, count) = (numbers.first(), numbers.last());
-    let same = first.is_some() && numbers.iter().filter(|number| Some(*number) == first).count() > 1;
+    let same =
+        first.is_some() && numbers.iter().filter(|number| Some(*number) == first).count() > 1;
     show.check(same && ran.code == Some(0), "the same connection answered before and after")?;
     let after = tour.place.database().rows(CUSTOMERS).await?;
     let kept = before == after && count.map(ToString::to_string) == after.first().cloned();
