@@ -169,7 +169,7 @@ async fn connect(
     let accounts = &target.settings.accounts;
     let account = accounts.iter().find(|account| account.role == session.role());
     let account = account.ok_or_else(|| {
-        let message = format!("portcullis: role \"{}\" has no account here", session.role());
+        let message = format!("role \"{}\" has no account here", session.role());
         Fault::new(Blame::Operator, "account_missing", "28000", message)
     })?;
     let tls = target.tls.as_ref();
@@ -179,7 +179,7 @@ async fn connect(
     let pid = connection.cancel_key().pid();
     let long_key = startup.minor_spoken() >= 2;
     let place = gateway.sessions.enter(session.id(), pid, long_key).map_err(|_| {
-        let message = "portcullis: no random bytes to be had";
+        let message = "no random bytes to be had";
         Fault::new(Blame::Operator, "no_random", "58000", message)
     })?;
     Ok((connection, place))
@@ -298,11 +298,11 @@ fn noted(fault: &Fault) -> SessionNote {
 }
 
 fn too_slow() -> Fault {
-    Fault::new(Blame::Client, "sign_in_slow", "08006", "portcullis: signing in took too long")
+    Fault::new(Blame::Client, "sign_in_slow", "08006", "signing in took too long")
 }
 
 fn no_policy() -> Fault {
-    let message = "portcullis: this target has no policy in force";
+    let message = "this target has no policy in force";
     Fault::new(Blame::Operator, "policy_missing", "28000", message)
 }
 
@@ -311,7 +311,7 @@ fn expired() -> Fault {
         Blame::Client,
         "token_expired",
         "57P01",
-        "portcullis: the session ends because its token has expired",
+        "the session ends because its token has expired",
     )
     .hint("Get a fresh token and connect again; what ran before is recorded.")
 }
@@ -321,11 +321,6 @@ fn client_gone() -> Fault {
 }
 
 fn upstream_gone() -> Fault {
-    Fault::new(
-        Blame::Upstream,
-        "target_gone",
-        "08006",
-        "portcullis: the target closed the connection",
-    )
-    .hint("What was under way may or may not have run; look before repeating it.")
+    Fault::new(Blame::Upstream, "target_gone", "08006", "the target closed the connection")
+        .hint("What was under way may or may not have run; look before repeating it.")
 }

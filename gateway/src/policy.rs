@@ -198,7 +198,7 @@ impl Held {
                 Ok(Decided { request: self.request, ruling: self.ruling, approval: None })
             }
             Kind::SqlExecute | Kind::SqlQuery => {
-                let message = "portcullis: a held request was about to run unasked";
+                let message = "a held request was about to run unasked";
                 Err(Fault::new(Blame::Bug, "hold_skipped", "XX000", message))
             }
         }

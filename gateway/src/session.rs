@@ -173,10 +173,8 @@ pub fn open(
 const CLIENT_CHARS_MAX: usize = 64;
 
 fn not_admitted(claims: &Claims, wanted: &Wanted<'_>) -> Fault {
-    let message = format!(
-        "portcullis: the token is valid, but its claims do not open target \"{}\"",
-        wanted.target
-    );
+    let message =
+        format!("the token is valid, but its claims do not open target \"{}\"", wanted.target);
     Fault::new(Blame::Policy, "target_not_allowed", "28000", message)
         .detail(format!(
             "The token has groups [{}] and scopes [{}].",
@@ -198,7 +196,7 @@ fn not_opened(admitting: &[&AccessRule], wanted: &Wanted<'_>) -> Fault {
         })
         .collect();
     let message = format!(
-        "portcullis: role \"{}\" on database \"{}\" is not open to this token on target \"{}\"",
+        "role \"{}\" on database \"{}\" is not open to this token on target \"{}\"",
         wanted.role, wanted.database, wanted.target
     );
     Fault::new(Blame::Policy, "role_not_allowed", "28000", message)

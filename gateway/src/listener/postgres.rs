@@ -19,6 +19,7 @@ use crate::protocol::postgres::startup::{self, ALPN, Packet, Refused, Startup, T
 
 /// What a connection turned out to be.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "made once a connection, moved at once")]
 pub enum Greeted {
     /// A request to cancel what another connection runs. It gets no answer.
     Cancel {
@@ -140,7 +141,7 @@ async fn packet<S: AsyncRead + Unpin>(stream: &mut S) -> Result<Option<Packet>, 
 }
 
 fn fault(code: &'static str, message: impl std::fmt::Display) -> Fault {
-    Fault::new(Blame::Client, code, "08P01", format!("portcullis: {message}"))
+    Fault::new(Blame::Client, code, "08P01", format!("{message}"))
 }
 
 fn tls_required() -> Fault {
@@ -148,7 +149,7 @@ fn tls_required() -> Fault {
         Blame::Client,
         "tls_required",
         "28000",
-        "portcullis: TLS is required before a token is asked for",
+        "TLS is required before a token is asked for",
     )
     .hint("Connect with sslmode=verify-full and sslrootcert=<the gateway's CA>.")
 }

@@ -386,13 +386,13 @@ fn parameter_allowed(frame: &Frame) -> Result<(), Fault> {
     if value == expected {
         return Ok(());
     }
-    let message = format!("portcullis: the session ends because {name} became \"{value}\"");
+    let message = format!("the session ends because {name} became \"{value}\"");
     Err(Fault::new(Blame::Policy, "setting_unsafe", "57P01", message)
         .hint(format!("Statements can be judged only while {name} is {expected}.")))
 }
 
 fn out_of_step(what: impl std::fmt::Display) -> Fault {
-    let message = format!("portcullis: the target sent {what}; the session ends");
+    let message = format!("the target sent {what}; the session ends");
     Fault::new(Blame::Upstream, "target_out_of_step", "08P01", message)
 }
 
@@ -401,6 +401,6 @@ fn copy_refused() -> Fault {
         Blame::Policy,
         "copy_refused",
         "0A000",
-        "portcullis: COPY is not open on this gateway; the session ends",
+        "COPY is not open on this gateway; the session ends",
     )
 }

@@ -128,7 +128,7 @@ impl<'a> Forward<'a> {
             return Ok(());
         }
         let message = format!(
-            "portcullis: the message has {body_bytes} bytes, more than the \
+            "the message has {body_bytes} bytes, more than the \
              {CLIENT_MESSAGE_BYTES_MAX} that can be judged"
         );
         let fault = Fault::new(Blame::Client, "statement_too_long", "54000", message)
@@ -444,15 +444,10 @@ impl<'a> Forward<'a> {
 }
 
 fn violation(what: impl std::fmt::Display) -> Fault {
-    let message = format!("portcullis: the client broke the protocol: {what}");
+    let message = format!("the client broke the protocol: {what}");
     Fault::new(Blame::Client, "protocol_violation", "08P01", message)
 }
 
 fn truncated() -> Fault {
-    Fault::new(
-        Blame::Client,
-        "message_truncated",
-        "08P01",
-        "portcullis: the connection ended inside a message",
-    )
+    Fault::new(Blame::Client, "message_truncated", "08P01", "the connection ended inside a message")
 }

@@ -118,13 +118,9 @@ impl Running {
     /// Takes no more connections, ends the open sessions, and closes the log.
     pub async fn stop(mut self) {
         let _ = self.stop.send(true);
-        let fault = Fault::new(
-            Blame::Operator,
-            "gateway_stopping",
-            "57P01",
-            "portcullis: the gateway is stopping",
-        )
-        .hint("Connect again in a moment; what ran before is recorded.");
+        let fault =
+            Fault::new(Blame::Operator, "gateway_stopping", "57P01", "the gateway is stopping")
+                .hint("Connect again in a moment; what ran before is recorded.");
         self.gateway.sessions.end_all(&fault);
         let deadline = Instant::now() + Duration::from_millis(DRAIN_MILLIS_MAX);
         while self.gateway.sessions.count() > 0 && Instant::now() < deadline {

@@ -64,7 +64,7 @@ pub(super) async fn ask_token(
 }
 
 fn malformed(why: &str) -> Fault {
-    let message = format!("portcullis: the password message is malformed: {why}");
+    let message = format!("the password message is malformed: {why}");
     Fault::new(Blame::Client, "password_malformed", "08P01", message)
 }
 
@@ -82,7 +82,7 @@ pub(super) fn target<'a>(
             Blame::Client,
             "target_unknown",
             "3D000",
-            format!("portcullis: there is no target \"{name}\" here"),
+            format!("there is no target \"{name}\" here"),
         )
         .hint("Connect with dbname=TARGET or dbname=TARGET/DATABASE; the operator names them.")),
     }
@@ -113,7 +113,7 @@ pub(super) fn open(
             Blame::Client,
             "database_unknown",
             "3D000",
-            format!("portcullis: target \"{}\" has no database \"{database}\"", settings.name),
+            format!("target \"{}\" has no database \"{database}\"", settings.name),
         )
         .hint(format!("Its databases are: {}.", settings.databases.join(", "))));
     }
@@ -127,7 +127,7 @@ pub(super) fn settings(startup: &Startup) -> Result<Vec<(String, String)>, Fault
             Blame::Policy,
             "replication_refused",
             "0A000",
-            "portcullis: replication connections are refused",
+            "replication connections are refused",
         ));
     }
     let asked = startup::settings(startup).map_err(|refused| {
@@ -135,21 +135,20 @@ pub(super) fn settings(startup: &Startup) -> Result<Vec<(String, String)>, Fault
             startup::Refused::Malformed(why) => why,
             startup::Refused::Version(..) => "the protocol version is not spoken here",
         };
-        let message = format!("portcullis: {why}");
-        Fault::new(Blame::Client, "startup_malformed", "08P01", message)
+        Fault::new(Blame::Client, "startup_malformed", "08P01", why)
     })?;
     let mut settings = Vec::new();
     for (name, value) in asked {
         let folded = name.to_ascii_lowercase();
         if !SETTINGS_ALLOWED.contains(&folded.as_str()) {
-            let message = format!("portcullis: the start-up setting \"{name}\" is not allowed");
+            let message = format!("the start-up setting \"{name}\" is not allowed");
             return Err(Fault::new(Blame::Policy, "setting_refused", "42501", message)
                 .hint(format!("Allowed are: {}.", SETTINGS_ALLOWED.join(", "))));
         }
         if folded != "client_encoding" {
             settings.push((name, value));
         } else if !is_utf8(&value) {
-            let message = format!("portcullis: client_encoding \"{value}\" is refused");
+            let message = format!("client_encoding \"{value}\" is refused");
             return Err(Fault::new(Blame::Client, "encoding_refused", "22023", message)
                 .hint("Statements are judged as UTF-8: use client_encoding=UTF8."));
         }

@@ -89,7 +89,6 @@ impl Generation {
             let mut operation = operation(seq, statement, request)
                 .ok_or_else(|| Box::new(torn(&statement.verb)))?;
             let mut risk = 0;
-            let before = tally.findings.len();
             for (live, _) in live.iter_mut().filter(|(_, plugin)| plugin.scores()) {
                 let (score, findings) =
                     live.score(&who, &operation).map_err(|f| failed(f, tally))?;
@@ -98,8 +97,7 @@ impl Generation {
             }
             tally.risk = tally.risk.max(risk);
             operation.attributes.push(("risk".into(), risk.to_string()));
-            let scored = tally.findings.get(before..).unwrap_or_default();
-            let mut opinions = vec![self.threshold(risk, scored, statement)];
+            let mut opinions = vec![self.threshold(risk, statement, tally)];
             for (live, _) in live.iter_mut().filter(|(_, plugin)| plugin.guards()) {
                 let opinion =
                     self.opinion(live, &who, &operation, tally).map_err(|f| failed(f, tally))?;
@@ -140,19 +138,21 @@ impl Generation {
         })
     }
 
-    /// What the policy's limits say of a score; `scored` is what the scorers found.
-    fn threshold(&self, risk: u8, scored: &[Finding], statement: &Statement) -> Opinion {
+    fn threshold(&self, risk: u8, statement: &Statement, tally: &Tally) -> Opinion {
         let settings = self.settings();
-        // A number alone tells nobody what to change.
-        let worst = scored.iter().rev().max_by_key(|finding| finding.score);
-        let why = worst.map(|finding| format!(": {}", finding.message)).unwrap_or_default();
-        let reason = |at: u8| format!("its risk {risk} reaches the limit {at} of the policy{why}");
+        let reason = |at: u8| {
+            let verb = &statement.verb;
+            let worst = tally.findings.iter().filter(|finding| finding.score <= risk);
+            let why = worst.max_by_key(|finding| finding.score);
+            let why = why.map(|finding| format!(" ({})", finding.message)).unwrap_or_default();
+            format!("`{verb}` has risk {risk}{why}, which reaches the limit {at} of the policy")
+        };
         match (settings.risk_deny_at, settings.risk_hold_at) {
             (Some(at), _) if risk >= at => {
                 Opinion::Deny { by: POLICY.into(), rule: "risk.deny_at".into(), reason: reason(at) }
             }
             (_, Some(at)) if risk >= at => {
-                let reason = format!("{}: {}", statement.verb, reason(at));
+                let reason = reason(at);
                 let decide_within_secs = settings.decide_within_secs;
                 Opinion::Hold { ask: Ask { reason, approvers: Vec::new(), decide_within_secs } }
             }

@@ -235,14 +235,13 @@ impl Reader {
 }
 
 fn unreadable(why: impl std::fmt::Display) -> Fault {
-    let message =
-        format!("portcullis: the result is withheld: the target's catalogue can't be read: {why}");
+    let message = format!("the result is withheld: the target's catalogue can't be read: {why}");
     Fault::new(Blame::Upstream, "catalogue_unreadable", "58000", message)
         .hint("Without it nobody knows which columns to mask. Try again, or tell the operator.")
 }
 
 fn unknown(unknown: Unknown) -> Fault {
-    let message = format!("portcullis: the result is withheld: {unknown}");
+    let message = format!("the result is withheld: {unknown}");
     Fault::new(Blame::Policy, "origin_unknown", "42501", message).hint(
         "A table made in the transaction that reads it can't be checked for columns to mask; \
          commit first.",

@@ -124,7 +124,7 @@ pub async fn connect(
 }
 
 fn unreachable(target: &TargetSettings, why: impl std::fmt::Display) -> Fault {
-    let message = format!("portcullis: target \"{}\" can't be reached: {why}", target.name);
+    let message = format!("target \"{}\" can't be reached: {why}", target.name);
     Fault::new(Blame::Upstream, "target_unreachable", "08001", message)
         .hint("This is not about your token or statement; try again later or tell the operator.")
 }

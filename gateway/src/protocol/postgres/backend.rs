@@ -5,6 +5,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 use super::frame::{self, BadBody, Fields};
 use super::lineage::FieldDescription;
+use super::statement::error_position;
 use crate::fault::Fault;
 
 /// Reads a RowDescription ('T').
@@ -86,7 +87,11 @@ pub enum Severity {
     Notice,
 }
 
-/// Encodes a fault as ErrorResponse or NoticeResponse.
+/// Who speaks: without it a caller takes the gateway's words for the target's.
+const SPEAKER: &str = "portcullis: ";
+
+/// Encodes a fault as ErrorResponse or NoticeResponse. A syntax error carries its position in
+/// the statement, so that clients can point at it.
 pub fn report(out: &mut BytesMut, severity: Severity, fault: &Fault) {
     let (tag, word) = match severity {
         Severity::Error => (b'E', "ERROR"),
@@ -103,9 +108,11 @@ pub fn report(out: &mut BytesMut, severity: Severity, fault: &Fault) {
         put(b'S', word);
         put(b'V', word);
         put(b'C', fault.sqlstate);
-        put(b'M', &fault.message);
-        if let Some(detail) = &fault.detail {
-            put(b'D', detail);
+        put(b'M', &format!("{SPEAKER}{}", fault.message));
+        match (error_position(fault), &fault.detail) {
+            (Some(position), _) => put(b'P', &position.to_string()),
+            (None, Some(detail)) => put(b'D', detail),
+            (None, None) => {}
         }
         if let Some(hint) = &fault.hint {
             put(b'H', hint);

@@ -161,7 +161,7 @@ fn refuse_function_call() -> Step {
         Blame::Policy,
         "function_call_refused",
         "0A000",
-        "portcullis: function calls by object id (fast path) are refused",
+        "function calls by object id (fast path) are refused",
     )
     .hint("Call the function with SELECT instead; the session goes on.");
     Step::Refuse { cycle: Cycle::Simple, fault, request: None }
@@ -384,7 +384,7 @@ fn text(raw: &Bytes) -> Result<Arc<str>, Fault> {
             Blame::Client,
             "statement_not_utf8",
             "22021",
-            format!("portcullis: the statement is not UTF-8 (byte {at})"),
+            format!("the statement is not UTF-8 (byte {at})"),
         )
         .hint("Set client_encoding to UTF8 and send UTF-8; the session goes on.")
     })
@@ -398,7 +398,7 @@ fn name(name: &Bytes) -> Result<(), Fault> {
         Blame::Client,
         "name_refused",
         "42602",
-        "portcullis: this name of a statement or portal can't be used",
+        "this name of a statement or portal can't be used",
     ))
 }
 
@@ -413,7 +413,7 @@ fn full(_: Full) -> Fault {
         Blame::Client,
         "names_full",
         "54000",
-        "portcullis: too many prepared statements or portals in this session",
+        "too many prepared statements or portals in this session",
     )
     .hint("Close or DEALLOCATE those no longer used.")
 }
