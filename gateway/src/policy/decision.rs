@@ -88,7 +88,7 @@ impl Generation {
         for (seq, statement) in request.facts().statements.iter().enumerate() {
             let mut operation = operation(seq, statement, request)
                 .ok_or_else(|| Box::new(torn(&statement.verb)))?;
-            let mut risk = 0;
+            let (mut risk, before) = (0, tally.findings.len());
             for (live, _) in live.iter_mut().filter(|(_, plugin)| plugin.scores()) {
                 let (score, findings) =
                     live.score(&who, &operation).map_err(|f| failed(f, tally))?;
@@ -97,7 +97,7 @@ impl Generation {
             }
             tally.risk = tally.risk.max(risk);
             operation.attributes.push(("risk".into(), risk.to_string()));
-            let mut opinions = vec![self.threshold(risk, statement, tally)];
+            let mut opinions = vec![self.threshold(risk, statement, tally.findings.get(before..))];
             for (live, _) in live.iter_mut().filter(|(_, plugin)| plugin.guards()) {
                 let opinion =
                     self.opinion(live, &who, &operation, tally).map_err(|f| failed(f, tally))?;
@@ -138,12 +138,11 @@ impl Generation {
         })
     }
 
-    fn threshold(&self, risk: u8, statement: &Statement, tally: &Tally) -> Opinion {
+    fn threshold(&self, risk: u8, statement: &Statement, findings: Option<&[Finding]>) -> Opinion {
         let settings = self.settings();
         let reason = |at: u8| {
             let verb = &statement.verb;
-            let worst = tally.findings.iter().filter(|finding| finding.score <= risk);
-            let why = worst.max_by_key(|finding| finding.score);
+            let why = findings.unwrap_or_default().iter().max_by_key(|finding| finding.score);
             let why = why.map(|finding| format!(" ({})", finding.message)).unwrap_or_default();
             format!("`{verb}` has risk {risk}{why}, which reaches the limit {at} of the policy")
         };
