@@ -227,6 +227,7 @@ pub(super) fn statement(verb: &str, class: Class, writes: &[&str]) -> Statement 
         columns: vec!["id".into()],
         whole_row: false,
         unbounded_write: false,
+        acts: Vec::new(),
         attributes: Vec::new(),
     }
 }
