@@ -218,9 +218,14 @@ pub const PLUGIN_TICK_MILLIS: u64 = 1;
 pub const PLUGIN_MEMORY_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// How many times a call's budget the first `configure` at load may take.
 pub const PLUGIN_LOAD_BUDGET_CALLS: u64 = 10;
-/// Instances of all plugins alive at once: one a judgement under way, one an inspected result.
-/// Each reserves about 6 GiB of address space (not memory).
+/// Instances of all plugins alive at once: those kept by sessions, and one for each judgement or
+/// inspected result under way. Each reserves about 6 GiB of address space (not memory).
 pub const PLUGIN_INSTANCES_MAX: u32 = 1000;
+/// Instances of all plugins kept between requests; the rest of [`PLUGIN_INSTANCES_MAX`] stays
+/// free for sessions that find no place here.
+pub const PLUGIN_INSTANCES_KEPT_MAX: u32 = 750;
+/// Calls after which an instance is replaced by a fresh one, so that a leak stays small.
+pub const PLUGIN_INSTANCE_CALLS_MAX: u32 = 1_000;
 /// Core modules inside one component: its own and the two that `wit-component` adds.
 pub const PLUGIN_MODULES_MAX: u32 = 8;
 /// Tables of one component.
@@ -231,7 +236,7 @@ pub const PLUGIN_TABLE_ELEMENTS_MAX: usize = 20_000;
 pub const PLUGIN_STACK_BYTES_MAX: usize = 256 * 1024;
 /// What one call may make the host allocate for its answer.
 pub const PLUGIN_ANSWER_BYTES_MAX: usize = 8 * 1024 * 1024;
-/// Log lines of one instance; more are dropped.
+/// Log lines of one plugin about one request or result; more are dropped.
 pub const PLUGIN_LOG_LINES_MAX: u32 = 64;
 /// Longest text taken from a plugin for a person to read.
 pub const PLUGIN_TEXT_BYTES_MAX: usize = 512;
