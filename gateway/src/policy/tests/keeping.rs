@@ -5,10 +5,12 @@ use super::fixtures::*;
 use crate::limits::{PLUGIN_INSTANCE_CALLS_MAX, PLUGIN_INSTANCES_KEPT_MAX};
 use crate::policy::{Generation, Instances, Judged};
 
-/// A guard that abstains the first time an instance is asked; what `then` does is up to it.
+/// A guard that abstains the first time an instance is asked; what comes then is `then`.
+/// It frees what it was given, so that it can be asked without end.
 fn once(then: &str) -> Vec<u8> {
     let body = format!(
-        "(if (i32.load (i32.const 4096)) (then {then}))
+        "(global.set $next (i32.const 65536))
+         (if (i32.load (i32.const 4096)) (then {then}))
          (i32.store (i32.const 4096) (i32.const 1)) (i32.const 1024)"
     );
     let parts = [check(&body), data(1028, &[2048, 4, 2048, 4]), bytes_at(2048, b"rule")];
