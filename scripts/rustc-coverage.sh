@@ -4,7 +4,6 @@ set -euo pipefail
 
 # The flags that cargo-fuzz sets, less the sanitizer, which needs a nightly compiler.
 coverage=(
-    --cfg fuzzing
     -Cpasses=sancov-module
     -Cllvm-args=-sanitizer-coverage-level=4
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters

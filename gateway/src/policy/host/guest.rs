@@ -207,7 +207,7 @@ impl Guest {
 
 /// One tick more than asked: the current one is already partly over.
 fn ticks(millis: u64) -> u64 {
-    (millis / crate::limits::PLUGIN_TICK_MILLIS).saturating_add(1)
+    millis.div_ceil(crate::limits::PLUGIN_TICK_MILLIS).saturating_add(1)
 }
 
 fn explain(error: &wasmtime::Error, call_millis_max: u64) -> String {
