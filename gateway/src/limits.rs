@@ -2,7 +2,8 @@
 //!
 //! A bound that an operator may change lives in the configuration; its default is here.
 
-/// Longest start-up packet that a PostgreSQL client may send (PostgreSQL: `MAX_STARTUP_PACKET_LENGTH`).
+/// Longest start-up packet that a PostgreSQL client may send (PostgreSQL:
+/// `MAX_STARTUP_PACKET_LENGTH`).
 pub const STARTUP_PACKET_BYTES_MAX: usize = 10_000;
 /// Longest password message, and so longest token on the PostgreSQL wire
 /// (PostgreSQL: `PG_MAX_AUTH_TOKEN_LENGTH`).

@@ -34,24 +34,21 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
 
 use crate::audit::{EndReason, Refusal, SessionNote};
 use crate::downstream::{Sender, Word};
 use crate::fault::{Blame, Fault};
 use crate::identity::Claims;
 use crate::limits::SIGN_IN_MILLIS_MAX;
+use crate::listener::ClientStream;
 use crate::listener::postgres::{Greeted, greet, refuse};
+use crate::listener::tls::Acceptor;
 use crate::protocol::postgres::backend::Severity;
 use crate::protocol::postgres::startup::Startup;
 use crate::session::registry::Registered;
 use crate::upstream::postgres::{CancelKey, Connection};
 use crate::{listener, upstream};
 use live::Live;
-
-/// A client's protected connection.
-type ClientStream = TlsStream<TcpStream>;
 
 /// How a session ended, when no fault ended it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -65,7 +62,7 @@ enum End {
 async fn connection(
     gateway: Arc<Gateway>,
     listener: &str,
-    acceptor: &TlsAcceptor,
+    acceptor: &Acceptor,
     stream: TcpStream,
     peer: SocketAddr,
 ) {
@@ -274,7 +271,8 @@ async fn finish(
     }
     let _ = timeout(Duration::from_secs(1), sender.into_half().shutdown()).await;
     if let Err(fault) = live.recorder.end(reason).await {
-        tracing::error!(session = %live.session.id(), "the end of a session is not recorded: {fault}");
+        let session = live.session.id();
+        tracing::error!(%session, "the end of a session is not recorded: {fault}");
     }
 }
 

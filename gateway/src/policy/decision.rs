@@ -108,7 +108,7 @@ impl Generation {
         for (seq, statement) in request.facts().statements.iter().enumerate() {
             let mut operation = operation(seq, statement, request)
                 .ok_or_else(|| Box::new(torn(&statement.verb)))?;
-            let mut risk = 0;
+            let (mut risk, before) = (0, tally.findings.len());
             for asked in live.iter_mut().filter(|asked| asked.plugin.scores()) {
                 let answer = asked.live.score(who, &operation);
                 let (score, findings) = answer.map_err(|f| failed(f, tally))?;
@@ -117,7 +117,7 @@ impl Generation {
             }
             tally.risk = tally.risk.max(risk);
             operation.attributes.push(("risk".into(), risk.to_string()));
-            let mut opinions = vec![self.threshold(risk, statement, tally)];
+            let mut opinions = vec![self.threshold(risk, statement, tally.findings.get(before..))];
             for asked in live.iter_mut().filter(|asked| asked.plugin.guards()) {
                 let opinion = self.opinion(&mut asked.live, who, &operation, tally);
                 let opinion = opinion.map_err(|f| failed(f, tally))?;
@@ -158,12 +158,11 @@ impl Generation {
         })
     }
 
-    fn threshold(&self, risk: u8, statement: &Statement, tally: &Tally) -> Opinion {
+    fn threshold(&self, risk: u8, statement: &Statement, findings: Option<&[Finding]>) -> Opinion {
         let settings = self.settings();
         let reason = |at: u8| {
             let verb = &statement.verb;
-            let worst = tally.findings.iter().filter(|finding| finding.score <= risk);
-            let why = worst.max_by_key(|finding| finding.score);
+            let why = findings.unwrap_or_default().iter().max_by_key(|finding| finding.score);
             let why = why.map(|finding| format!(" ({})", finding.message)).unwrap_or_default();
             format!("`{verb}` has risk {risk}{why}, which reaches the limit {at} of the policy")
         };

@@ -24,6 +24,8 @@ pub struct ResultPlan {
     columns: Vec<Planned>,
     scanners: Vec<Scanner>,
     masked: Vec<MaskedColumn>,
+    /// The same once planning is done, shared with every part of the result.
+    hidden: Arc<[MaskedColumn]>,
     key: Arc<hmac::Key>,
 }
 
@@ -66,6 +68,7 @@ impl Generation {
                 .collect(),
             scanners: Vec::new(),
             masked: Vec::new(),
+            hidden: Arc::default(),
             key: self.mask_key().clone(),
         };
         if columns.is_empty() || !self.masks() {
@@ -94,6 +97,7 @@ impl Generation {
             }
         }
         plan.drop_blind_scanners();
+        plan.hidden = plan.masked.as_slice().into();
         Ok(plan)
     }
 }
@@ -186,7 +190,8 @@ impl ResultPlan {
     pub fn mask(&mut self, rows: &Rows) -> Result<Masked, Fault> {
         if self.is_pass() {
             let frames = rows.frames().clone();
-            return Ok(Masked { frames, rows: rows.count(), masked_cells: 0, outcome: None });
+            let (rows, hidden) = (rows.count(), Arc::clone(&self.hidden));
+            return Ok(Masked { frames, rows, masked_cells: 0, hidden, outcome: None });
         }
         let mut edits = Edits::new();
         for scanner in &mut self.scanners {
@@ -215,6 +220,7 @@ impl ResultPlan {
             masked_cells += u64::from(cell != Cell::Keep);
             cell
         })?;
-        Ok(Masked { frames: frames.freeze(), rows: count, masked_cells, outcome: None })
+        let (frames, hidden) = (frames.freeze(), Arc::clone(&self.hidden));
+        Ok(Masked { frames, rows: count, masked_cells, hidden, outcome: None })
     }
 }
