@@ -7,6 +7,7 @@ mod decision;
 mod digest;
 mod generation;
 mod host;
+mod instances;
 mod mask;
 mod merge;
 mod plan;
@@ -25,6 +26,7 @@ use crate::protocol::{Kind, Outcome, Request};
 
 pub use generation::{Change, Generation, Policies};
 pub use host::Engine;
+pub use instances::Instances;
 pub use plan::{MaskedColumn, ResultPlan};
 pub use report::{completion, report, words};
 

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use aws_lc_rs::hmac;
 
 use super::Masked;
-use super::decision::session_info;
 use super::generation::Generation;
 use super::host::{Failure, wit};
+use super::instances::Instances;
 use super::mask::{self, Shape};
 use super::plugin::Live;
 use super::scan::{self, Edits};
@@ -17,7 +17,6 @@ use crate::fault::{Blame, Fault};
 use crate::limits::{MASK_TEXT_BYTES_MAX, RESULT_COLUMNS_MAX};
 use crate::protocol::postgres::rows::{self, Cell};
 use crate::protocol::{Column, Rows};
-use crate::session::Session;
 
 /// What becomes of the rows of one result. Lives as long as the result.
 #[derive(Debug)]
@@ -61,7 +60,7 @@ impl Generation {
     ///
     /// # Errors
     /// A plugin failed or the result has too many columns: the result must be withheld.
-    pub fn plan(&self, session: &Session, columns: &[Column]) -> Result<ResultPlan, Fault> {
+    pub fn plan(&self, instances: &mut Instances, columns: &[Column]) -> Result<ResultPlan, Fault> {
         let mut plan = ResultPlan {
             columns: columns
                 .iter()
@@ -79,11 +78,10 @@ impl Generation {
             let message = format!("a result may have at most {RESULT_COLUMNS_MAX} columns");
             return Err(Fault::new(Blame::Upstream, "reply_malformed", "08P01", message));
         }
-        let who = session_info(session);
         let shown: Vec<wit::Column> = columns.iter().map(shown).collect();
-        for plugin in self.plugins().iter().filter(|plugin| plugin.masks()) {
-            let mut live = plugin.start().map_err(withheld)?;
-            let answers = live.plan(&who, &shown).map_err(withheld)?;
+        for (index, _) in self.plugins().iter().enumerate().filter(|(_, plugin)| plugin.masks()) {
+            let mut live = instances.take(self, index).map_err(withheld)?;
+            let answers = live.plan(instances.who(), &shown).map_err(withheld)?;
             let mut inspects = vec![false; columns.len()];
             for (position, answer) in answers.into_iter().enumerate() {
                 let wants = plan.take(position, columns, &live, answer).map_err(withheld)?;
@@ -92,7 +90,10 @@ impl Generation {
                 }
             }
             if inspects.contains(&true) {
+                // It keeps the place in its result; another result gets another instance.
                 plan.scanners.push(Scanner { live, inspects });
+            } else {
+                instances.put(self, index, live);
             }
         }
         plan.drop_blind_scanners();

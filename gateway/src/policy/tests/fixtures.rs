@@ -9,7 +9,9 @@ use wit_component::{StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
 use crate::identity::{Claims, Principal};
-use crate::policy::{Engine, OnError, PluginSettings, PolicySettings, Verdict, component};
+use crate::policy::{
+    Engine, Instances, OnError, PluginSettings, PolicySettings, Verdict, component,
+};
 use crate::protocol::{Access, Class, Column, Facts, Kind, Object, Request, Rows, Statement};
 use crate::session::Session;
 
@@ -210,6 +212,11 @@ pub(super) fn session() -> Session {
         key_thumbprint: String::new(),
         token_sha256: String::new(),
     }))
+}
+
+/// A session's hand on the plugins, with none started yet.
+pub(super) fn instances() -> Instances {
+    Instances::new(&session())
 }
 
 pub(super) fn statement(verb: &str, class: Class, writes: &[&str]) -> Statement {
