@@ -129,6 +129,15 @@ impl Site {
         self.dir.path()
     }
 
+    /// Changes the configuration, as an editor would: by renaming over the old one.
+    pub fn edit_config(&self, edit: impl FnOnce(String) -> String) {
+        let file = self.config_file();
+        let text = fs::read_to_string(&file).expect("the configuration can be read");
+        let next = self.dir.path().join("next.portcullis.toml");
+        folder::write(&next, &edit(text));
+        fs::rename(&next, file).expect("a file of ours can be replaced");
+    }
+
     /// Puts another policy in place, as an editor would: by renaming over the old one.
     pub fn set_policy(&self, text: &str) {
         let next = self.dir.path().join("next.policy.toml");

@@ -6,6 +6,7 @@
 //!
 //! - [`postgres::Postgres`]: a PostgreSQL server with the small shop database, behind SCRAM.
 //! - [`gateway::Gateway`]: `portcullis serve` as its users start it.
+//! - [`operator`]: what an operator does: settings, questions, the log.
 //! - [`okta::Okta`]: the development issuer, and its people and agents.
 //! - [`oidc_provider::OidcProvider`]: an issuer by somebody else, over https.
 //! - [`clients::Psql`], [`driver`] and [`wire::Wire`]: two stock clients, and one that sends
@@ -20,6 +21,7 @@ pub mod gateway;
 pub mod https;
 pub mod oidc_provider;
 pub mod okta;
+pub mod operator;
 pub mod plugins;
 pub mod postgres;
 pub mod process;
