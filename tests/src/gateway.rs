@@ -119,6 +119,11 @@ impl Site {
         self.dir.path().join("portcullis.toml")
     }
 
+    /// The folder of the log.
+    pub fn log_dir(&self) -> PathBuf {
+        self.data_dir().join("log")
+    }
+
     /// The gateway's data folder, with its log.
     pub fn data_dir(&self) -> PathBuf {
         self.dir.path().join("data")
