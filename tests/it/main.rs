@@ -1,6 +1,7 @@
 //! The product from outside: real servers, real clients, real bytes.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
+mod approval;
 mod harness;
 mod hostile;
 mod identity;

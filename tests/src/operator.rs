@@ -28,7 +28,7 @@ pub const ALLOW: &str = "default = \"allow\"\n";
 pub fn shop_policy(decide_within_secs: u32) -> String {
     let mut text = format!(
         "default = \"allow\"\n[risk]\ndeny_at = 80\n[approval]\napprovers = [\"{APPROVERS}\"]\n\
-         decide_within_secs = {decide_within_secs}\n"
+         decide_within_secs = 300\n"
     );
     for name in ["mask-columns", "risk-statement", "approval-writes"] {
         let file = plugins::component(name);
@@ -41,7 +41,10 @@ pub fn shop_policy(decide_within_secs: u32) -> String {
                  { origin = \"public.customers.card_number\", mask = { keep_last = 4 }, \
                  rule = \"pii.card\" },\n]\n"
             }
-            "approval-writes" => "verbs = [\"delete\"]\nreason = \"changes rows of the shop\"\n",
+            "approval-writes" => &format!(
+                "verbs = [\"delete\"]\nreason = \"changes rows of the shop\"\n\
+                 decide_within_secs = {decide_within_secs}\n"
+            ),
             _ => continue,
         };
         write!(text, "[plugins.settings]\n{settings}").expect("a string grows");
