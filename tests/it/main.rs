@@ -5,3 +5,4 @@ mod approval;
 mod harness;
 mod hostile;
 mod identity;
+mod reload;
