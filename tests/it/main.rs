@@ -5,4 +5,5 @@ mod approval;
 mod harness;
 mod hostile;
 mod identity;
+mod operator;
 mod reload;

@@ -98,6 +98,13 @@ impl Psql {
         Server::start("psql", command)
     }
 
+    /// Starts the statements of a file, up to the first error, and leaves it running.
+    pub fn start_file(&self, file: &Path) -> Server {
+        let mut command = self.command();
+        command.args(["--set", "ON_ERROR_STOP=1", "--file"]).arg(file);
+        Server::start("psql", command)
+    }
+
     fn command(&self) -> Command {
         let mut command = Command::new("psql");
         connect(&mut command, self.port, self.password.as_deref(), self.ca_file.as_deref());

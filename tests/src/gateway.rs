@@ -99,6 +99,20 @@ impl Site {
         let mut command = Command::new(binary());
         command.arg("serve").arg("--config").arg(self.config_file());
         command.envs(environment.iter().copied());
+        self.start_command(command)
+    }
+
+    /// Starts a gateway for which no file can grow beyond this: to it, the disk is full.
+    pub fn start_with_files_up_to(&self, bytes: u64) -> Gateway<'_> {
+        let mut command = Command::new("sh");
+        // Ignored, the signal becomes an error of the write, as on a full disk.
+        let script = "trap '' XFSZ; limit=$1; shift; exec prlimit --fsize=\"$limit\" \"$@\"";
+        command.args(["-c", script, "sh", &bytes.to_string()]).arg(binary());
+        command.arg("serve").arg("--config").arg(self.config_file());
+        self.start_command(command)
+    }
+
+    fn start_command(&self, command: Command) -> Gateway<'_> {
         let mut server = Server::start("portcullis serve", command);
         let mut bound = Bound::default();
         while !bound.take(&server.line(START_SECS_MAX)) {}
