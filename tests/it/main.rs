@@ -2,6 +2,7 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 mod approval;
+mod audit;
 mod harness;
 mod hostile;
 mod identity;
