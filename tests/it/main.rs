@@ -3,4 +3,10 @@
 
 mod demo;
 mod evasion;
+mod approval;
+mod audit;
 mod harness;
+mod hostile;
+mod identity;
+mod operator;
+mod reload;

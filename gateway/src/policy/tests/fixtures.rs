@@ -209,6 +209,7 @@ pub(super) fn session() -> Session {
         expires_at: 0,
         auth_time: None,
         key_id: None,
+        profile: None,
         key_thumbprint: String::new(),
         token_sha256: String::new(),
     }))
