@@ -1,4 +1,6 @@
 //! The product from outside: real servers, real clients, real bytes.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
+mod extended;
 mod harness;
+mod stage;
