@@ -2,7 +2,8 @@
 //!
 //! A bound that an operator may change lives in the configuration; its default is here.
 
-/// Longest start-up packet that a PostgreSQL client may send (PostgreSQL: `MAX_STARTUP_PACKET_LENGTH`).
+/// Longest start-up packet that a PostgreSQL client may send (PostgreSQL:
+/// `MAX_STARTUP_PACKET_LENGTH`).
 pub const STARTUP_PACKET_BYTES_MAX: usize = 10_000;
 /// Longest password message, and so longest token on the PostgreSQL wire
 /// (PostgreSQL: `PG_MAX_AUTH_TOKEN_LENGTH`).
@@ -17,6 +18,16 @@ pub const TOKEN_BYTES_MAX: usize = 16 * 1024;
 pub const PREPARED_STATEMENTS_MAX: usize = 10_000;
 /// Portals a session may hold at once.
 pub const PORTALS_MAX: usize = 1_000;
+/// Bytes of the texts of all prepared statements of a session.
+pub const PREPARED_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Bytes of the values of all portals of a session.
+pub const PORTALS_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// From this size on a text or a portal's values are counted; smaller ones are bounded by their
+/// number.
+pub const NAMED_BYTES_LARGE: usize = 4 * 1024;
+/// Longest name of a prepared statement or portal (PostgreSQL: `NAMEDATALEN` - 1). The server cuts
+/// longer ones, so two of them could be one to it and two to the gateway.
+pub const NAME_BYTES_MAX: usize = 63;
 /// Longest message of a target that is taken whole.
 pub const SERVER_MESSAGE_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// Longest message of a target before sign-in is done.
@@ -214,15 +225,21 @@ pub const ADMIN_REPLY_SECS_MAX: u64 = 60;
 
 // Policy: what a plugin may use, and what the host takes from it.
 
-/// How often the plugin clock ticks; a call's deadline is met within one tick.
-pub const PLUGIN_TICK_MILLIS: u64 = 1;
+/// How often the plugin clock ticks; a call is stopped at most two ticks after its deadline. A
+/// faster clock costs an idle gateway more wake-ups than it is worth.
+pub const PLUGIN_TICK_MILLIS: u64 = 5;
 /// Most memory an operator may give one instance of a plugin, memories and tables together.
 pub const PLUGIN_MEMORY_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// How many times a call's budget the first `configure` at load may take.
 pub const PLUGIN_LOAD_BUDGET_CALLS: u64 = 10;
-/// Instances of all plugins alive at once: one a judgement under way, one an inspected result.
-/// Each reserves about 6 GiB of address space (not memory).
+/// Instances of all plugins alive at once: those kept by sessions, and one for each judgement or
+/// inspected result under way. Each reserves about 6 GiB of address space (not memory).
 pub const PLUGIN_INSTANCES_MAX: u32 = 1000;
+/// Instances of all plugins kept between requests; the rest of [`PLUGIN_INSTANCES_MAX`] stays
+/// free for sessions that find no place here.
+pub const PLUGIN_INSTANCES_KEPT_MAX: u32 = 750;
+/// Calls after which an instance is replaced by a fresh one, so that a leak stays small.
+pub const PLUGIN_INSTANCE_CALLS_MAX: u32 = 1_000;
 /// Core modules inside one component: its own and the two that `wit-component` adds.
 pub const PLUGIN_MODULES_MAX: u32 = 8;
 /// Tables of one component.
@@ -233,7 +250,7 @@ pub const PLUGIN_TABLE_ELEMENTS_MAX: usize = 20_000;
 pub const PLUGIN_STACK_BYTES_MAX: usize = 256 * 1024;
 /// What one call may make the host allocate for its answer.
 pub const PLUGIN_ANSWER_BYTES_MAX: usize = 8 * 1024 * 1024;
-/// Log lines of one instance; more are dropped.
+/// Log lines of one plugin about one request or result; more are dropped.
 pub const PLUGIN_LOG_LINES_MAX: u32 = 64;
 /// Longest text taken from a plugin for a person to read.
 pub const PLUGIN_TEXT_BYTES_MAX: usize = 512;
@@ -358,6 +375,8 @@ pub const PAYLOAD_BYTES_MAX: usize = 32 * 1024 * 1024;
 pub const LOG_QUEUE_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// How long an entry may wait for room in that queue.
 pub const LOG_QUEUE_MILLIS_MAX: u64 = 2_000;
+/// How long entries that nobody waits for linger, so that many share one commit.
+pub const LOG_LINGER_MILLIS: u64 = 10;
 /// Entries in one commit.
 pub const LOG_BATCH_ENTRIES_MAX: usize = 4_096;
 /// Payload bytes in one commit, unless one entry alone has more.

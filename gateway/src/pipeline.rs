@@ -12,6 +12,7 @@
 //! 10. [`downstream`] sends the release.
 
 mod back;
+mod change;
 mod evidence;
 mod forward;
 mod hold;
@@ -34,24 +35,21 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
 
 use crate::audit::{EndReason, Refusal, SessionNote};
 use crate::downstream::{Sender, Word};
 use crate::fault::{Blame, Fault};
 use crate::identity::Claims;
 use crate::limits::SIGN_IN_MILLIS_MAX;
+use crate::listener::ClientStream;
 use crate::listener::postgres::{Greeted, greet, refuse};
+use crate::listener::tls::Acceptor;
 use crate::protocol::postgres::backend::Severity;
 use crate::protocol::postgres::startup::Startup;
 use crate::session::registry::Registered;
 use crate::upstream::postgres::{CancelKey, Connection};
 use crate::{listener, upstream};
 use live::Live;
-
-/// A client's protected connection.
-type ClientStream = TlsStream<TcpStream>;
 
 /// How a session ended, when no fault ended it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -65,7 +63,7 @@ enum End {
 async fn connection(
     gateway: Arc<Gateway>,
     listener: &str,
-    acceptor: &TlsAcceptor,
+    acceptor: &Acceptor,
     stream: TcpStream,
     peer: SocketAddr,
 ) {
@@ -244,9 +242,12 @@ async fn warden(live: &Live, place: &mut Registered, key: &CancelKey) -> Fault {
             () = cancel.notified() => {
                 if live.holding.load(Ordering::SeqCst) {
                     live.withdraw.notify_one();
-                } else if live.shared().ledger.len() > 0 {
-                    let tls = live.target.tls.as_ref();
-                    let _ = upstream::postgres::cancel(&live.target.settings, tls, key).await;
+                } else {
+                    let _nothing_follows = live.sending.lock().await;
+                    if live.shared().ledger.len() > 0 {
+                        let tls = live.target.tls.as_ref();
+                        let _ = upstream::postgres::cancel(&live.target.settings, tls, key).await;
+                    }
                 }
             }
         }
@@ -282,7 +283,8 @@ async fn finish(
     }
     let _ = timeout(Duration::from_secs(1), sender.into_half().shutdown()).await;
     if let Err(fault) = live.recorder.end(reason).await {
-        tracing::error!(session = %live.session.id(), "the end of a session is not recorded: {fault}");
+        let session = live.session.id();
+        tracing::error!(%session, "the end of a session is not recorded: {fault}");
     }
 }
 

@@ -3,8 +3,13 @@
 
 mod approval;
 mod audit;
+mod demo;
+mod evasion;
+mod extended;
+mod harness;
 mod harness;
 mod hostile;
 mod identity;
 mod operator;
 mod reload;
+mod stage;

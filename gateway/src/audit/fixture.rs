@@ -71,6 +71,7 @@ pub(super) fn facts() -> Facts {
             columns: vec!["email".to_owned()],
             whole_row: false,
             unbounded_write: false,
+            acts: Vec::new(),
             attributes: Vec::new(),
         }],
         second_opinion: "agrees".to_owned(),

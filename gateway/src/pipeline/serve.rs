@@ -8,7 +8,6 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
-use tokio_rustls::TlsAcceptor;
 
 use super::evidence::LogEvidence;
 use super::runtime::{self, Gateway};
@@ -21,6 +20,7 @@ use crate::identity::{Token, Verifier};
 use crate::limits::{
     ACCEPT_BACKOFF_MILLIS_MAX, CONNECTIONS_MAX, DRAIN_MILLIS_MAX, ISSUER_FIRST_FETCH_MILLIS_MAX,
 };
+use crate::listener::tls::Acceptor;
 use crate::listener::{ListenerSettings, tls};
 use crate::policy::approval::Registry;
 use crate::policy::{Engine, Policies};
@@ -81,7 +81,7 @@ pub async fn start(config: Config) -> Result<Running, Vec<String>> {
 async fn bind(
     config: Config,
     gateway: Arc<Gateway>,
-    acceptors: Vec<TlsAcceptor>,
+    acceptors: Vec<Acceptor>,
 ) -> Result<Running, Vec<String>> {
     let (stop, stopping) = watch::channel(false);
     let mut bound = Vec::new();
@@ -151,7 +151,7 @@ pub(super) async fn stopped(stop: &mut watch::Receiver<bool>) {
 async fn accept(
     gateway: Arc<Gateway>,
     settings: ListenerSettings,
-    acceptor: TlsAcceptor,
+    acceptor: Acceptor,
     listener: TcpListener,
     mut stop: watch::Receiver<bool>,
 ) {

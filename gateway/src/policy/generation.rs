@@ -7,6 +7,7 @@ use arc_swap::ArcSwap;
 use aws_lc_rs::hmac;
 
 use super::host::Engine;
+use super::instances::Places;
 use super::plugin::Plugin;
 use super::{PluginStamp, PolicySettings, Problem};
 
@@ -17,6 +18,7 @@ pub struct Generation {
     plugins: Vec<Arc<Plugin>>,
     stamps: Arc<[PluginStamp]>,
     mask_key: Arc<hmac::Key>,
+    places: Places,
 }
 
 impl std::fmt::Debug for Generation {
@@ -51,6 +53,11 @@ impl Generation {
     pub(super) fn mask_key(&self) -> &Arc<hmac::Key> {
         &self.mask_key
     }
+
+    /// Where sessions keep their instances.
+    pub(super) fn places(&self) -> &Places {
+        &self.places
+    }
 }
 
 impl Engine {
@@ -78,6 +85,7 @@ impl Engine {
             stamps: plugins.iter().map(|plugin| plugin.stamp.clone()).collect(),
             plugins,
             mask_key: self.mask_key().clone(),
+            places: self.places().clone(),
         })
     }
 }

@@ -9,7 +9,9 @@ use wit_component::{StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
 use crate::identity::{Claims, Principal};
-use crate::policy::{Engine, OnError, PluginSettings, PolicySettings, Verdict, component};
+use crate::policy::{
+    Engine, Instances, OnError, PluginSettings, PolicySettings, Verdict, component,
+};
 use crate::protocol::{Access, Class, Column, Facts, Kind, Object, Request, Rows, Statement};
 use crate::session::Session;
 
@@ -213,6 +215,11 @@ pub(super) fn session() -> Session {
     }))
 }
 
+/// A session's hand on the plugins, with none started yet.
+pub(super) fn instances() -> Instances {
+    Instances::new(&session())
+}
+
 pub(super) fn statement(verb: &str, class: Class, writes: &[&str]) -> Statement {
     let written = |name: &&str| Object {
         kind: "relation".into(),
@@ -228,6 +235,7 @@ pub(super) fn statement(verb: &str, class: Class, writes: &[&str]) -> Statement 
         columns: vec!["id".into()],
         whole_row: false,
         unbounded_write: false,
+        acts: Vec::new(),
         attributes: Vec::new(),
     }
 }

@@ -35,7 +35,7 @@ fn an_import_needs_its_grant() {
     assert!(problems(&settings)[0].contains("not granted"));
     settings.plugins[0].grants = vec!["log".into()];
     let generation = engine().load(&settings).unwrap();
-    let judged = generation.judge(&session(), select());
+    let judged = generation.judge(&mut instances(), select());
     assert!(matches!(judged, crate::policy::Judged::Decided(_)), "{judged:?}");
     settings.plugins[0].grants = vec!["network".into()];
     assert!(problems(&settings)[0].contains("unknown grant \"network\""));
