@@ -14,6 +14,7 @@ mod committer;
 mod fixture;
 mod keys;
 mod log;
+mod queue;
 mod recorder;
 mod recovery;
 mod store;
@@ -40,8 +41,8 @@ pub enum Durability {
     /// Once its entry is in the operating system's stable storage.
     #[default]
     Durable,
-    /// Once its entry is queued; a crash loses at most the last queued entries. A looser mode:
-    /// every entry it touched says so.
+    /// Once its entry is queued; a crash loses at most the entries of the last milliseconds, which
+    /// linger to share a commit. A looser mode: every entry it touched says so.
     Buffered,
 }
 

@@ -2,7 +2,8 @@
 //!
 //! A bound that an operator may change lives in the configuration; its default is here.
 
-/// Longest start-up packet that a PostgreSQL client may send (PostgreSQL: `MAX_STARTUP_PACKET_LENGTH`).
+/// Longest start-up packet that a PostgreSQL client may send (PostgreSQL:
+/// `MAX_STARTUP_PACKET_LENGTH`).
 pub const STARTUP_PACKET_BYTES_MAX: usize = 10_000;
 /// Longest password message, and so longest token on the PostgreSQL wire
 /// (PostgreSQL: `PG_MAX_AUTH_TOKEN_LENGTH`).
@@ -51,6 +52,8 @@ pub const HOLD_IN_TRANSACTION_SECS_MAX: u64 = 60;
 pub const HOLD_READ_AHEAD_BYTES_MAX: usize = 256 * 1024;
 /// How often the configuration and the plugin files are looked at for changes.
 pub const RELOAD_POLL_MILLIS: u64 = 250;
+/// How often a refused configuration is read again, for what it names is not watched.
+pub const RELOAD_RETRY_MILLIS: u64 = 2_000;
 /// How long sessions may go on after the order to stop.
 pub const DRAIN_MILLIS_MAX: u64 = 5_000;
 /// Cancel requests under way at once.
@@ -222,15 +225,21 @@ pub const ADMIN_REPLY_SECS_MAX: u64 = 60;
 
 // Policy: what a plugin may use, and what the host takes from it.
 
-/// How often the plugin clock ticks; a call's deadline is met within one tick.
-pub const PLUGIN_TICK_MILLIS: u64 = 1;
+/// How often the plugin clock ticks; a call is stopped at most two ticks after its deadline. A
+/// faster clock costs an idle gateway more wake-ups than it is worth.
+pub const PLUGIN_TICK_MILLIS: u64 = 5;
 /// Most memory an operator may give one instance of a plugin, memories and tables together.
 pub const PLUGIN_MEMORY_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// How many times a call's budget the first `configure` at load may take.
 pub const PLUGIN_LOAD_BUDGET_CALLS: u64 = 10;
-/// Instances of all plugins alive at once: one a judgement under way, one an inspected result.
-/// Each reserves about 6 GiB of address space (not memory).
+/// Instances of all plugins alive at once: those kept by sessions, and one for each judgement or
+/// inspected result under way. Each reserves about 6 GiB of address space (not memory).
 pub const PLUGIN_INSTANCES_MAX: u32 = 1000;
+/// Instances of all plugins kept between requests; the rest of [`PLUGIN_INSTANCES_MAX`] stays
+/// free for sessions that find no place here.
+pub const PLUGIN_INSTANCES_KEPT_MAX: u32 = 750;
+/// Calls after which an instance is replaced by a fresh one, so that a leak stays small.
+pub const PLUGIN_INSTANCE_CALLS_MAX: u32 = 1_000;
 /// Core modules inside one component: its own and the two that `wit-component` adds.
 pub const PLUGIN_MODULES_MAX: u32 = 8;
 /// Tables of one component.
@@ -241,7 +250,7 @@ pub const PLUGIN_TABLE_ELEMENTS_MAX: usize = 20_000;
 pub const PLUGIN_STACK_BYTES_MAX: usize = 256 * 1024;
 /// What one call may make the host allocate for its answer.
 pub const PLUGIN_ANSWER_BYTES_MAX: usize = 8 * 1024 * 1024;
-/// Log lines of one instance; more are dropped.
+/// Log lines of one plugin about one request or result; more are dropped.
 pub const PLUGIN_LOG_LINES_MAX: u32 = 64;
 /// Longest text taken from a plugin for a person to read.
 pub const PLUGIN_TEXT_BYTES_MAX: usize = 512;
@@ -366,6 +375,8 @@ pub const PAYLOAD_BYTES_MAX: usize = 32 * 1024 * 1024;
 pub const LOG_QUEUE_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// How long an entry may wait for room in that queue.
 pub const LOG_QUEUE_MILLIS_MAX: u64 = 2_000;
+/// How long entries that nobody waits for linger, so that many share one commit.
+pub const LOG_LINGER_MILLIS: u64 = 10;
 /// Entries in one commit.
 pub const LOG_BATCH_ENTRIES_MAX: usize = 4_096;
 /// Payload bytes in one commit, unless one entry alone has more.

@@ -5,6 +5,12 @@ pub mod tls;
 
 use std::net::SocketAddr;
 
+use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
+
+/// A client's connection under TLS.
+pub type ClientStream = TlsStream<TcpStream>;
+
 /// A downstream connection whose transport is protected by TLS.
 ///
 /// Only this stage makes one, and only after the TLS handshake: nothing later ever asks a

@@ -35,24 +35,21 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
 
 use crate::audit::{EndReason, Refusal, SessionNote};
 use crate::downstream::{Sender, Word};
 use crate::fault::{Blame, Fault};
 use crate::identity::Claims;
 use crate::limits::SIGN_IN_MILLIS_MAX;
+use crate::listener::ClientStream;
 use crate::listener::postgres::{Greeted, greet, refuse};
+use crate::listener::tls::Acceptor;
 use crate::protocol::postgres::backend::Severity;
 use crate::protocol::postgres::startup::Startup;
 use crate::session::registry::Registered;
 use crate::upstream::postgres::{CancelKey, Connection};
 use crate::{listener, upstream};
 use live::Live;
-
-/// A client's protected connection.
-type ClientStream = TlsStream<TcpStream>;
 
 /// How a session ended, when no fault ended it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -66,7 +63,7 @@ enum End {
 async fn connection(
     gateway: Arc<Gateway>,
     listener: &str,
-    acceptor: &TlsAcceptor,
+    acceptor: &Acceptor,
     stream: TcpStream,
     peer: SocketAddr,
 ) {
@@ -225,6 +222,9 @@ async fn warden(live: &Live, place: &mut Registered, key: &CancelKey) -> Fault {
     let expires_at = live.session.principal().claims().expires_at;
     let expiry = u64::try_from(expires_at).unwrap_or(0);
     let expiry = SystemTime::UNIX_EPOCH + Duration::from_secs(expiry);
+    let mut trust = live.gateway.trust();
+    // What changed between the sign-in and now must not be missed.
+    trust.mark_changed();
     loop {
         // Asked again each round: a suspended machine's timers stand still, its clock does not.
         let left = expiry.duration_since(SystemTime::now()).unwrap_or(Duration::ZERO);
@@ -233,6 +233,11 @@ async fn warden(live: &Live, place: &mut Registered, key: &CancelKey) -> Fault {
         }
         tokio::select! {
             () = sleep(left.min(EXPIRY_LOOK)) => {}
+            Ok(()) = trust.changed() => {
+                if let Err(fault) = live.gateway.recheck(&live.session) {
+                    return fault;
+                }
+            }
             fault = place.ended() => return fault.unwrap_or_else(client_gone),
             () = cancel.notified() => {
                 if live.holding.load(Ordering::SeqCst) {
@@ -278,7 +283,8 @@ async fn finish(
     }
     let _ = timeout(Duration::from_secs(1), sender.into_half().shutdown()).await;
     if let Err(fault) = live.recorder.end(reason).await {
-        tracing::error!(session = %live.session.id(), "the end of a session is not recorded: {fault}");
+        let session = live.session.id();
+        tracing::error!(%session, "the end of a session is not recorded: {fault}");
     }
 }
 

@@ -7,6 +7,7 @@ mod decision;
 mod digest;
 mod generation;
 mod host;
+mod instances;
 mod mask;
 mod merge;
 mod plan;
@@ -25,6 +26,7 @@ use crate::protocol::{Kind, Outcome, Request};
 
 pub use generation::{Change, Generation, Policies};
 pub use host::Engine;
+pub use instances::Instances;
 pub use plan::{MaskedColumn, ResultPlan};
 pub use report::{completion, report, words};
 
@@ -259,6 +261,10 @@ impl Masked {
     pub fn masked_cells(&self) -> u64 {
         self.masked_cells
     }
+    /// The columns of its rows that are hidden, and by which rules.
+    pub fn hidden(&self) -> &[MaskedColumn] {
+        &self.hidden
+    }
     /// How the request ended, if it ended in this part.
     pub fn outcome(&self) -> Option<&Outcome> {
         self.outcome.as_ref()
@@ -266,7 +272,7 @@ impl Masked {
     /// Test double for the stages to the right.
     #[cfg(test)]
     pub(crate) fn for_test(frames: Bytes, rows: u64, outcome: Option<Outcome>) -> Self {
-        Self { frames, rows, masked_cells: 0, outcome }
+        Self { frames, rows, masked_cells: 0, hidden: Arc::default(), outcome }
     }
 }
 
@@ -305,6 +311,7 @@ pub struct Masked {
     frames: Bytes,
     rows: u64,
     masked_cells: u64,
+    hidden: Arc<[MaskedColumn]>,
     outcome: Option<Outcome>,
 }
 

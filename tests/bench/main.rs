@@ -16,9 +16,9 @@ use pgbench::Workload;
 use systems::{Ground, System};
 
 /// Rounds, each forwards and backwards over all systems; `BENCH_ROUNDS` sets another number.
-const ROUNDS: u32 = 3;
+const ROUNDS: u32 = 2;
 /// Seconds of one measurement; `BENCH_SECS` sets another number.
-const SECS: u32 = 5;
+const SECS: u32 = 3;
 /// Seconds of load before the first measurement of a workload.
 const WARM_UP_SECS: u32 = 1;
 /// pgbench's scale factor: 100,000 rows each, small enough to stay in memory.

@@ -1,9 +1,17 @@
 //! The product from outside: real servers, real clients, real bytes.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
+mod approval;
+mod audit;
 mod cancel;
+mod demo;
+mod evasion;
 mod extended;
 mod harness;
+mod hostile;
+mod identity;
 mod masking;
+mod operator;
 mod postgres;
+mod reload;
 mod stage;

@@ -1,8 +1,9 @@
 //! The rules, as data. Change them here; `docs` of each says why it is a rule.
 
 /// The stages in flow order: a stage imports itself and those to its left, never to its right.
+/// The codecs of `protocol` stand first: they are pure and know no stage.
 pub(crate) const STAGES: [&str; 8] =
-    ["listener", "identity", "session", "protocol", "policy", "audit", "upstream", "downstream"];
+    ["protocol", "listener", "identity", "session", "policy", "audit", "upstream", "downstream"];
 
 /// What every stage may import beside the stages: they import no stage themselves.
 pub(crate) const GROUND: [&str; 2] = ["limits", "fault"];

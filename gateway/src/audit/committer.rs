@@ -1,22 +1,21 @@
 //! The committer: one thread that takes everything queued, grows the tree, signs a checkpoint,
 //! commits all of it at once, and only then tells who waits.
 //!
-//! There is no artificial delay: the next batch forms while the previous one syncs. A commit
+//! The next batch forms while the previous one syncs. A commit
 //! that fails poisons the log for good; after a failed sync nobody knows what is on the disk, so
 //! nothing is tried twice.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::checkpoint::Signer;
 use super::keys::Keystore;
+use super::queue::Incoming;
 use super::store::{Batch, Row, Store, StoreError};
 use super::tree::{Hash, Tree};
 use crate::fault::{Blame, Fault};
-use crate::limits::{LOG_BATCH_BYTES_MAX, LOG_BATCH_ENTRIES_MAX};
 
 /// The answer to everything when the log can't be written.
 pub(in crate::audit) fn unavailable(detail: &str) -> Fault {
@@ -41,6 +40,13 @@ pub(in crate::audit) struct Item {
     /// Room in the queue, given back after the commit.
     pub(in crate::audit) room: Option<OwnedSemaphorePermit>,
     pub(in crate::audit) notify: Option<Notify>,
+}
+
+impl Item {
+    /// What it weighs in a batch.
+    pub(in crate::audit) fn bytes(&self) -> usize {
+        self.row.parts.iter().map(Vec::len).sum()
+    }
 }
 
 /// What is committed, as others may see it.
@@ -98,10 +104,9 @@ pub(in crate::audit) struct Committer {
 
 impl Committer {
     /// Commits what is queued until every sender is gone.
-    pub(in crate::audit) fn run(mut self, queue: &Receiver<Item>) {
+    pub(in crate::audit) fn run(mut self, queue: &Incoming) {
         let ending = Ending(Arc::clone(&self.health));
-        while let Ok(first) = queue.recv() {
-            let batch = take(first, queue);
+        while let Some(batch) = queue.take() {
             if !self.health.healthy() {
                 refuse(batch, "an earlier write to the log failed");
                 continue;
@@ -192,18 +197,6 @@ fn split(batch: Vec<Item>) -> (Vec<Row>, Vec<Waiter>) {
         (row, Waiter { key_line, room, notify })
     });
     parts.unzip()
-}
-
-fn take(first: Item, queue: &Receiver<Item>) -> Vec<Item> {
-    let weigh = |item: &Item| item.row.parts.iter().map(Vec::len).sum::<usize>();
-    let mut bytes = weigh(&first);
-    let mut batch = vec![first];
-    while batch.len() < LOG_BATCH_ENTRIES_MAX && bytes < LOG_BATCH_BYTES_MAX {
-        let Ok(item) = queue.try_recv() else { break };
-        bytes += weigh(&item);
-        batch.push(item);
-    }
-    batch
 }
 
 fn refuse(batch: Vec<Item>, why: &str) {

@@ -6,7 +6,7 @@ mod notice;
 mod token;
 
 pub use body::{
-    Approval, ApprovalDecision, Boot, FindingBrief, OutcomeBrief, Parameter, Request,
+    Approval, ApprovalDecision, Boot, FindingBrief, HiddenColumn, OutcomeBrief, Parameter, Request,
     RequestPayload, RequestState, Response, SessionEnd, SessionStart, SessionTorn,
 };
 pub use notice::{Event, Refusal, SessionNote};

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use super::clock::Clock;
 use super::committer::{Committed, Health, Item, unavailable};
 use super::entry::{self, Event, Frame, TokenBinding, clip, kind};
 use super::keys::MasterKey;
+use super::queue::{Outgoing, queue};
 use super::reader::Reader;
 use super::recorder::Recorder;
 use super::store::{Row, Store};
@@ -74,7 +75,7 @@ pub struct Refusal {
 
 /// What the log and its recorders share.
 pub(in crate::audit) struct Core {
-    queue: Option<mpsc::Sender<Item>>,
+    queue: Option<Outgoing>,
     thread: Option<JoinHandle<()>>,
     room: Arc<Semaphore>,
     pub(in crate::audit) clock: Clock,
@@ -143,7 +144,7 @@ impl Log {
         let store = Arc::clone(&committer.store);
         let public_key = committer.signer.key().text();
         let origin = committer.signer.key().name().to_owned();
-        let (queue, incoming) = mpsc::channel();
+        let (queue, incoming) = queue();
         let thread = std::thread::Builder::new()
             .name("audit-committer".to_owned())
             .spawn(move || committer.run(&incoming))
@@ -282,7 +283,7 @@ impl Core {
             return Err(unavailable("an earlier write to the log failed"));
         }
         let gone = || unavailable("the log's committer has ended");
-        self.queue.as_ref().ok_or_else(gone)?.send(item).map_err(|_| gone())
+        self.queue.as_ref().ok_or_else(gone)?.send(item)
     }
 
     /// Records an entry that belongs to no session, and waits until it is durable.

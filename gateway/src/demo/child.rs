@@ -32,7 +32,7 @@ impl Ran {
     }
 }
 
-/// A program under way; it is killed when this is dropped.
+/// A program under way; it is killed when this is dropped, with the programs that it started.
 pub(super) struct Child {
     name: String,
     child: tokio::process::Child,
@@ -58,7 +58,8 @@ impl Child {
         let output = tempfile::tempfile().map_err(failed)?;
         command.stdout(output.try_clone().map_err(failed)?);
         command.stderr(output.try_clone().map_err(failed)?);
-        command.stdin(Stdio::piped()).kill_on_drop(true);
+        // A group of its own: Ctrl-C is for the demonstration, which then ends what it started.
+        command.stdin(Stdio::piped()).kill_on_drop(true).process_group(0);
         let mut child = command.spawn().map_err(failed)?;
         if let Some(mut stdin) = child.stdin.take() {
             // A program that ends without reading its input is judged by its exit code.
@@ -112,3 +113,20 @@ impl Child {
         }
     }
 }
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        // Its number is known until its end was seen, so no stranger can have it.
+        let Some(id) = self.child.id() else { return };
+        // The shell's own `kill`: not every machine has the program.
+        let mut kill = std::process::Command::new("sh");
+        kill.args(["-c", &format!("kill -s KILL -- -{id}")]);
+        let quiet = kill.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        if let Err(error) = quiet.status() {
+            tracing::error!("can't end `{}`: {error}", self.name);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -49,6 +49,8 @@ pub(super) struct Database {
     programs: Programs,
     account: Account,
     port: u16,
+    // The server was told to start. `initdb` leaves a lock file too, when it is cut off.
+    started: bool,
     ca_file: PathBuf,
     superuser_password: Zeroizing<String>,
     role_password: Zeroizing<String>,
@@ -72,6 +74,7 @@ impl Database {
             programs,
             account: Account::for_servers(dir.path())?,
             port: 0,
+            started: false,
             ca_file: ca_file.to_owned(),
             superuser_password: random_text()?,
             role_password: random_text()?,
@@ -131,6 +134,7 @@ impl Database {
     async fn serve(&mut self, wanted: Option<u16>) -> Result<(), Error> {
         let log = self.dir.path().join("server.log");
         let mut said = String::new();
+        self.started = true;
         for attempt in 0..DEMO_PORT_TRIES {
             self.port = free_port(wanted.filter(|_| attempt == 0))?;
             let mut start = self.program("pg_ctl");
@@ -195,7 +199,7 @@ impl Database {
 
 impl Drop for Database {
     fn drop(&mut self) {
-        if !self.data().join("postmaster.pid").exists() {
+        if !self.started || !self.data().join("postmaster.pid").exists() {
             return;
         }
         // It blocks for the fraction of a second that an immediate shutdown takes: nothing may

@@ -80,9 +80,10 @@ impl Folder {
         let dir = self.file("plugins");
         fs::create_dir_all(&dir).map_err(|error| Error::file("make", &dir, &error))?;
         for name in PLUGINS {
-            let name = format!("{name}.wasm");
-            let to = dir.join(&name);
-            fs::copy(from.join(&name), &to).map_err(|error| Error::file("write", &to, &error))?;
+            let file = format!("{name}.wasm");
+            let (from, to) = (from.join(&file), dir.join(&file));
+            let plugin = fs::read(&from).map_err(|error| Error::file("read", &from, &error))?;
+            fs::write(&to, plugin).map_err(|error| Error::file("write", &to, &error))?;
         }
         Ok(())
     }

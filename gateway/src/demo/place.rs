@@ -85,7 +85,7 @@ impl Place {
         show.item("for people", &format!("http://{admin}, on this machine only"))?;
         show.item("settings", &show.path(&file))?;
         show.item("rules", &show.path(&folder.file(POLICY_FILE)))?;
-        show.say("Open both, and change the rules while it runs: the gateway reads them again.")?;
+        show.say("Open both. Edit the rules while it runs: the next statement uses them.")?;
         Ok(Self { running, gateway, admin, database, people, folder })
     }
 

@@ -8,10 +8,9 @@ use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
 
-use super::Accepted;
+use super::tls::Acceptor;
+use super::{Accepted, ClientStream};
 use crate::fault::{Blame, Fault};
 use crate::limits::{LINGER_BYTES_MAX, LINGER_MILLIS_MAX, STARTUP_PACKET_BYTES_MAX};
 use crate::protocol::postgres::backend::{self, Severity};
@@ -19,6 +18,7 @@ use crate::protocol::postgres::startup::{self, ALPN, Packet, Refused, Startup, T
 
 /// What a connection turned out to be.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "made once a connection, moved at once")]
 pub enum Greeted {
     /// A request to cancel what another connection runs. It gets no answer.
     Cancel {
@@ -32,7 +32,7 @@ pub enum Greeted {
     /// A client that wants a session.
     Session {
         /// The protected connection.
-        accepted: Accepted<TlsStream<TcpStream>>,
+        accepted: Accepted<ClientStream>,
         /// What it asks for.
         startup: Startup,
     },
@@ -42,7 +42,7 @@ pub enum Greeted {
 pub async fn greet(
     mut stream: TcpStream,
     peer: SocketAddr,
-    acceptor: &TlsAcceptor,
+    acceptor: &Acceptor,
 ) -> Result<Greeted, Fault> {
     let mut first = [0];
     match stream.peek(&mut first).await {
@@ -87,7 +87,7 @@ pub async fn greet(
     }
 }
 
-async fn session(mut stream: TlsStream<TcpStream>, peer: SocketAddr) -> Result<Greeted, Fault> {
+async fn session(mut stream: ClientStream, peer: SocketAddr) -> Result<Greeted, Fault> {
     match packet(&mut stream).await {
         Ok(None) => Ok(Greeted::Gone),
         Ok(Some(Packet::Cancel { pid, key })) => Ok(Greeted::Cancel { pid, key }),
@@ -102,10 +102,7 @@ async fn session(mut stream: TlsStream<TcpStream>, peer: SocketAddr) -> Result<G
     }
 }
 
-async fn handshake(
-    stream: TcpStream,
-    acceptor: &TlsAcceptor,
-) -> Result<TlsStream<TcpStream>, Fault> {
+async fn handshake(stream: TcpStream, acceptor: &Acceptor) -> Result<ClientStream, Fault> {
     acceptor
         .accept(stream)
         .await

@@ -8,13 +8,13 @@ use std::sync::Arc;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio_rustls::TlsAcceptor;
+pub use tokio_rustls::TlsAcceptor as Acceptor;
 
 use super::ListenerSettings;
 use crate::protocol::postgres::startup::ALPN;
 
 /// Reads certificate and key. The error is for the operator and names the file.
-pub fn acceptor(settings: &ListenerSettings) -> Result<TlsAcceptor, String> {
+pub fn acceptor(settings: &ListenerSettings) -> Result<Acceptor, String> {
     let certificates = certificates(&settings.certificate_file)?;
     let key = PrivateKeyDer::from_pem_file(&settings.key_file)
         .map_err(|error| format!("{}: {error}", settings.key_file.display()))?;
@@ -26,7 +26,7 @@ pub fn acceptor(settings: &ListenerSettings) -> Result<TlsAcceptor, String> {
         .with_single_cert(certificates, key)
         .map_err(|error| format!("{}: {error}", settings.certificate_file.display()))?;
     config.alpn_protocols = vec![ALPN.to_vec()];
-    Ok(TlsAcceptor::from(Arc::new(config)))
+    Ok(Acceptor::from(Arc::new(config)))
 }
 
 fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {

@@ -11,7 +11,7 @@ use super::{ClientStream, End};
 use crate::downstream::{Sender, Word};
 use crate::fault::{Blame, Fault};
 use crate::limits::SERVER_MESSAGE_BYTES_MAX;
-use crate::policy::{self, Masked, ResultPlan};
+use crate::policy::{self, Instances, Masked, ResultPlan};
 use crate::protocol::postgres::backend::{self, Severity};
 use crate::protocol::postgres::frame::{self, Frame};
 use crate::protocol::postgres::names::Answer;
@@ -27,6 +27,7 @@ pub(super) struct Back<'a> {
     notices: mpsc::Receiver<Fault>,
     /// Masked parts that are not released yet, with the numbers of their requests.
     batch: Vec<(u64, Masked)>,
+    instances: Instances,
     /// The client was told an error in place of the rest of this cycle.
     withhold: bool,
     /// The target said a FATAL error, after which it closes.
@@ -41,7 +42,16 @@ impl<'a> Back<'a> {
         client: &'a mut Sender<ClientStream>,
         notices: mpsc::Receiver<Fault>,
     ) -> Self {
-        Self { live, upstream, client, notices, batch: Vec::new(), withhold: false, fatal: false }
+        Self {
+            live,
+            upstream,
+            client,
+            notices,
+            batch: Vec::new(),
+            instances: Instances::new(&live.session),
+            withhold: false,
+            fatal: false,
+        }
     }
 
     /// Runs until the target closes, or until a fault ends the session.
@@ -170,12 +180,12 @@ impl<'a> Back<'a> {
         }
     }
 
-    async fn plan(&self, judgement: &Judgement, frame: &Frame) -> Result<SharedPlan, Fault> {
+    async fn plan(&mut self, judgement: &Judgement, frame: &Frame) -> Result<SharedPlan, Fault> {
         let fields = backend::row_description(frame.body.clone())
             .map_err(|_| out_of_step("a malformed RowDescription"))?;
         let generation = &judgement.generation;
         if !generation.masks() {
-            return generation.plan(&self.live.session, &[]).map(shared);
+            return generation.plan(&mut self.instances, &[]).map(shared);
         }
         let live = self.live;
         let tls = live.target.tls.as_ref();
@@ -190,7 +200,7 @@ impl<'a> Back<'a> {
             .catalogues
             .columns(&live.target.settings, tls, &live.session, asked)
             .await?;
-        generation.plan(&live.session, &columns).map(shared)
+        generation.plan(&mut self.instances, &columns).map(shared)
     }
 
     fn parameters(&mut self, frame: &Frame) -> Result<(), Fault> {

@@ -15,7 +15,7 @@ use super::{ClientStream, End};
 use crate::audit::{Pending, Permit};
 use crate::fault::{Blame, Fault};
 use crate::limits::{CLIENT_MESSAGE_BYTES_MAX, PIPELINE_MESSAGES_MAX, READ_BYTES};
-use crate::policy::{self, Decided, Denied, Generation, Held, Judged, Ruling};
+use crate::policy::{self, Decided, Denied, Generation, Held, Instances, Judged, Ruling};
 use crate::protocol::postgres::frame::{self, Frame, HEADER_BYTES, Malformed};
 use crate::protocol::postgres::frontend::{self, Control, Cycle, Named, Step};
 use crate::protocol::postgres::names::{Answer, Portal};
@@ -56,6 +56,7 @@ pub(super) struct Forward<'a> {
     bound: HashMap<Bytes, Bound>,
     /// How many were left after those of ended portals were last dropped.
     bound_swept: usize,
+    instances: Instances,
     /// After a refusal the client's messages up to Sync are dropped, as the server drops them.
     skip_to_sync: bool,
     /// Bytes of an oversize message still to be dropped.
@@ -79,6 +80,7 @@ impl<'a> Forward<'a> {
             queued: VecDeque::new(),
             bound: HashMap::new(),
             bound_swept: BOUND_SWEPT_MIN,
+            instances: Instances::new(&live.session),
             skip_to_sync: false,
             skip_bytes: 0,
         }
@@ -191,7 +193,7 @@ impl<'a> Forward<'a> {
     async fn query(&mut self, request: Request) -> Result<(), Fault> {
         let generation = self.live.generation();
         let lineage = self.lineage();
-        match generation.judge(&self.live.session, request) {
+        match generation.judge(&mut self.instances, request) {
             Judged::Decided(decided) => self.permit_query(decided, generation, lineage).await,
             Judged::Denied(denied) => self.deny(Cycle::Simple, denied).await,
             Judged::Held(held) => match self.ask(held).await? {
@@ -236,7 +238,7 @@ impl<'a> Forward<'a> {
     async fn parse(&mut self, request: Request, name: &Bytes, id: u64) -> Result<(), Fault> {
         let (text, facts) = (request.shared_text(), request.shared_facts());
         let generation = self.live.generation();
-        let decided = match generation.judge(&self.live.session, request) {
+        let decided = match generation.judge(&mut self.instances, request) {
             Judged::Decided(decided) => decided,
             Judged::Denied(denied) => return self.deny(Cycle::Extended, denied).await,
             Judged::Held(held) => held.defer()?,
@@ -254,7 +256,7 @@ impl<'a> Forward<'a> {
     async fn bind(&mut self, request: Request, name: Bytes, id: u64) -> Result<(), Fault> {
         let generation = self.live.generation();
         let lineage = self.lineage();
-        let decided = match generation.judge(&self.live.session, request) {
+        let decided = match generation.judge(&mut self.instances, request) {
             Judged::Decided(decided) => decided,
             Judged::Denied(denied) => {
                 self.live.shared().names.bound(&name, id, Answer::Failed);
@@ -311,9 +313,9 @@ impl<'a> Forward<'a> {
         let bound = self.bound.get(&name).filter(|bound| bound.id == portal.id);
         let judged = match bound {
             Some(bound) if Arc::ptr_eq(&bound.generation, &generation) => {
-                generation.confirm(&self.live.session, request, &bound.ruling)
+                generation.confirm(&mut self.instances, request, &bound.ruling)
             }
-            _ => generation.judge(&self.live.session, request),
+            _ => generation.judge(&mut self.instances, request),
         };
         let decided = match judged {
             Judged::Decided(decided) => decided,

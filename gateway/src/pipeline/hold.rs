@@ -17,7 +17,7 @@ use crate::policy::{Decided, Denied, Held};
 
 /// What ended the waiting.
 enum Woken {
-    Answer(Given),
+    Answer(Box<Given>),
     ClientGone,
     Expired,
     Withdrawn,
@@ -54,7 +54,7 @@ pub(super) async fn wait(
             };
             record(result, Some(given.approver().clone()), given.note()).await?;
             let now = SystemTime::now();
-            match pending.acknowledge(given, now) {
+            match pending.acknowledge(*given, now) {
                 Ok(granted) => Ok(held.grant(granted, &live.session, now)),
                 Err(fault) => Ok(Err(Box::new(held.refuse(fault)))),
             }
@@ -94,7 +94,7 @@ async fn sleep(
             () = live.withdraw.notified() => return Woken::Withdrawn,
             () = &mut expiry => return Woken::Expired,
             answer = pending.answer() => match answer {
-                Ok(given) => return Woken::Answer(given),
+                Ok(given) => return Woken::Answer(Box::new(given)),
                 Err(_) => return Woken::Withdrawn,
             },
             _ = notices.tick() => {

@@ -8,7 +8,6 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
-use tokio_rustls::TlsAcceptor;
 
 use super::evidence::LogEvidence;
 use super::runtime::{self, Gateway};
@@ -21,6 +20,7 @@ use crate::identity::{Token, Verifier};
 use crate::limits::{
     ACCEPT_BACKOFF_MILLIS_MAX, CONNECTIONS_MAX, DRAIN_MILLIS_MAX, ISSUER_FIRST_FETCH_MILLIS_MAX,
 };
+use crate::listener::tls::Acceptor;
 use crate::listener::{ListenerSettings, tls};
 use crate::policy::approval::Registry;
 use crate::policy::{Engine, Policies};
@@ -69,7 +69,8 @@ pub async fn start(config: Config) -> Result<Running, Vec<String>> {
         tracing::warn!(issuer = issuer.name, "the keys of an issuer can't be read: {why}");
     }
     let approvals = Registry::new(config.admin.approver_groups.clone());
-    let gateway = Arc::new(Gateway::new(log, approvals, policies, verifier, targets));
+    let digest = config.digest.clone();
+    let gateway = Arc::new(Gateway::new(log, approvals, policies, verifier, targets, digest));
     for name in gateway.target_names() {
         let loaded = reload::loaded(&gateway, &name);
         gateway.log.event(loaded).await.map_err(|fault| one(fault.to_string()))?;
@@ -80,7 +81,7 @@ pub async fn start(config: Config) -> Result<Running, Vec<String>> {
 async fn bind(
     config: Config,
     gateway: Arc<Gateway>,
-    acceptors: Vec<TlsAcceptor>,
+    acceptors: Vec<Acceptor>,
 ) -> Result<Running, Vec<String>> {
     let (stop, stopping) = watch::channel(false);
     let mut bound = Vec::new();
@@ -98,7 +99,7 @@ async fn bind(
         settings: config.admin.clone(),
         people: Arc::new(Tokens(Arc::clone(&gateway))),
         approvals: gateway.approvals.clone(),
-        evidence: Arc::new(LogEvidence::new(Arc::clone(&gateway), config.digest.clone())),
+        evidence: Arc::new(LogEvidence::new(Arc::clone(&gateway))),
         scratch_dir: config.log.dir.clone(),
     };
     let admin = Admin::bind(desk).await.map_err(|fault| vec![fault.to_string()])?;
@@ -150,7 +151,7 @@ pub(super) async fn stopped(stop: &mut watch::Receiver<bool>) {
 async fn accept(
     gateway: Arc<Gateway>,
     settings: ListenerSettings,
-    acceptor: TlsAcceptor,
+    acceptor: Acceptor,
     listener: TcpListener,
     mut stop: watch::Receiver<bool>,
 ) {

@@ -135,8 +135,7 @@ pub(super) fn settings(startup: &Startup) -> Result<Vec<(String, String)>, Fault
             startup::Refused::Malformed(why) => why,
             startup::Refused::Version(..) => "the protocol version is not spoken here",
         };
-        let message = format!("{why}");
-        Fault::new(Blame::Client, "startup_malformed", "08P01", message)
+        Fault::new(Blame::Client, "startup_malformed", "08P01", why)
     })?;
     let mut settings = Vec::new();
     for (name, value) in asked {

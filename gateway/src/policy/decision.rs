@@ -5,8 +5,9 @@ use std::sync::Arc;
 use super::core;
 use super::generation::Generation;
 use super::host::{Failure, wit};
+use super::instances::Instances;
 use super::merge::{self, Opinion};
-use super::plugin::Live;
+use super::plugin::{Live, Plugin};
 use super::{Ask, Decided, Denied, Finding, Held, Judged, Ruling, Verdict};
 use crate::fault::{Blame, Fault};
 use crate::limits::RULING_FINDINGS_MAX;
@@ -26,16 +27,23 @@ struct Tally {
     verdict: Option<Verdict>,
 }
 
+/// A plugin that is asked about a request, and its place in the policy.
+struct Asked<'a> {
+    live: Live,
+    index: usize,
+    plugin: &'a Plugin,
+}
+
 impl Generation {
     /// Judges a request: each of its statements, by every plugin; the strictest answer counts.
     /// A plugin that fails denies.
-    pub fn judge(&self, session: &Session, request: Request) -> Judged {
+    pub fn judge(&self, instances: &mut Instances, request: Request) -> Judged {
         let mut tally = Tally::default();
         if let Err(refusal) = core::check(&request) {
             tally.note(CORE, refusal.rule, refusal.fault.to_string());
             return self.deny(request, tally, refusal.fault);
         }
-        match self.hear(session, &request, &mut tally) {
+        match self.hear(instances, &request, &mut tally) {
             Err(fault) => self.deny(request, tally, *fault),
             Ok(()) => match tally.verdict.unwrap_or(Verdict::Allow) {
                 Verdict::Allow => {
@@ -56,51 +64,63 @@ impl Generation {
 
     /// Judges the Execute of a portal whose Bind, with the same text and values, got `earlier`.
     /// What was allowed under this very policy is allowed; anything else is judged anew.
-    pub fn confirm(&self, session: &Session, request: Request, earlier: &Ruling) -> Judged {
+    pub fn confirm(&self, instances: &mut Instances, request: Request, earlier: &Ruling) -> Judged {
         let same = Arc::ptr_eq(self.stamps(), &earlier.plugins)
             && self.settings().digest == earlier.policy_digest;
         if same && earlier.verdict == Verdict::Allow && request.kind() == Kind::SqlExecute {
             let ruling = earlier.clone();
             return Judged::Decided(Decided { request, ruling, approval: None });
         }
-        self.judge(session, request)
+        self.judge(instances, request)
     }
 
     /// Asks about every statement; stops at the first denial.
     fn hear(
         &self,
-        session: &Session,
+        instances: &mut Instances,
         request: &Request,
         tally: &mut Tally,
     ) -> Result<(), Box<Fault>> {
         if request.facts().statements.is_empty() {
             return Ok(());
         }
-        let who = session_info(session);
-        let failed = |failure: Failure, tally: &mut Tally| {
-            tally.note(&failure.plugin, "plugin_failed", failure.what.clone());
-            Box::new(failure.fault("the request was refused"))
-        };
         let mut live = Vec::new();
-        for plugin in self.plugins().iter().filter(|plugin| plugin.scores() || plugin.guards()) {
-            live.push((plugin.start().map_err(|f| failed(f, tally))?, plugin));
+        for (index, plugin) in self.plugins().iter().enumerate() {
+            if plugin.scores() || plugin.guards() {
+                let taken = instances.take(self, index).map_err(|f| failed(f, tally))?;
+                live.push(Asked { live: taken, index, plugin });
+            }
         }
+        let heard = self.ask(instances.who(), &mut live, request, tally);
+        for asked in live {
+            instances.put(self, asked.index, asked.live);
+        }
+        heard
+    }
+
+    fn ask(
+        &self,
+        who: &wit::SessionInfo,
+        live: &mut [Asked<'_>],
+        request: &Request,
+        tally: &mut Tally,
+    ) -> Result<(), Box<Fault>> {
         for (seq, statement) in request.facts().statements.iter().enumerate() {
             let mut operation = operation(seq, statement, request)
                 .ok_or_else(|| Box::new(torn(&statement.verb)))?;
-            let mut risk = 0;
-            for (live, _) in live.iter_mut().filter(|(_, plugin)| plugin.scores()) {
-                let (score, findings) =
-                    live.score(&who, &operation).map_err(|f| failed(f, tally))?;
+            let (mut risk, before) = (0, tally.findings.len());
+            for asked in live.iter_mut().filter(|asked| asked.plugin.scores()) {
+                let answer = asked.live.score(who, &operation);
+                let (score, findings) = answer.map_err(|f| failed(f, tally))?;
                 risk = risk.max(score);
                 tally.findings.extend(findings);
             }
             tally.risk = tally.risk.max(risk);
             operation.attributes.push(("risk".into(), risk.to_string()));
-            let mut opinions = vec![self.threshold(risk, statement, tally)];
-            for (live, _) in live.iter_mut().filter(|(_, plugin)| plugin.guards()) {
-                let opinion =
-                    self.opinion(live, &who, &operation, tally).map_err(|f| failed(f, tally))?;
+            let mut opinions = vec![self.threshold(risk, statement, tally.findings.get(before..))];
+            for asked in live.iter_mut().filter(|asked| asked.plugin.guards()) {
+                let opinion = self.opinion(&mut asked.live, who, &operation, tally);
+                let opinion = opinion.map_err(|f| failed(f, tally))?;
                 let denied = matches!(opinion, Opinion::Deny { .. });
                 opinions.push(opinion);
                 if denied {
@@ -138,12 +158,11 @@ impl Generation {
         })
     }
 
-    fn threshold(&self, risk: u8, statement: &Statement, tally: &Tally) -> Opinion {
+    fn threshold(&self, risk: u8, statement: &Statement, findings: Option<&[Finding]>) -> Opinion {
         let settings = self.settings();
         let reason = |at: u8| {
             let verb = &statement.verb;
-            let worst = tally.findings.iter().filter(|finding| finding.score <= risk);
-            let why = worst.max_by_key(|finding| finding.score);
+            let why = findings.unwrap_or_default().iter().max_by_key(|finding| finding.score);
             let why = why.map(|finding| format!(" ({})", finding.message)).unwrap_or_default();
             format!("`{verb}` has risk {risk}{why}, which reaches the limit {at} of the policy")
         };
@@ -221,6 +240,12 @@ impl Tally {
     }
 }
 
+fn failed(failure: Failure, tally: &mut Tally) -> Box<Fault> {
+    let fault = failure.fault("the request was refused");
+    tally.note(&failure.plugin, "plugin_failed", failure.what);
+    Box::new(fault)
+}
+
 fn refused(by: &str, rule: &str, reason: &str) -> Fault {
     let who = match by {
         POLICY => "the policy of this target".to_owned(),
@@ -264,6 +289,7 @@ fn operation(seq: usize, statement: &Statement, request: &Request) -> Option<wit
         seq: u32::try_from(seq).ok()?,
         kind: "sql".to_owned(),
         verb: statement.verb.clone(),
+        acts: statement.acts.clone(),
         class: class(statement.class).to_owned(),
         text: request.text().get(statement.start..statement.end)?.to_owned(),
         resources: statement

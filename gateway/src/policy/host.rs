@@ -1,7 +1,7 @@
 //! The plugin host: one Wasm engine for every plugin, with its limits.
 //!
-//! Calls are synchronous: a plugin never waits for anything. Each judgement gets a fresh
-//! instance, with its own memory, deadline and budget, dropped after use.
+//! Calls are synchronous: a plugin never waits for anything. Each instance has its own memory
+//! and budget, each call its own deadline.
 
 mod bindings;
 mod cache;
@@ -26,6 +26,7 @@ use crate::limits::{
     PLUGIN_TABLE_ELEMENTS_MAX, PLUGIN_TABLES_MAX, PLUGIN_TICK_MILLIS,
 };
 use crate::policy::Problem;
+use crate::policy::instances::Places;
 
 /// The Wasm engine, the compile cache and the key of hash masks. Cheap to clone.
 #[derive(Clone)]
@@ -34,6 +35,7 @@ pub struct Engine {
     pooled: bool,
     cache: Option<Arc<Cache>>,
     mask_key: Arc<hmac::Key>,
+    places: Places,
 }
 
 impl std::fmt::Debug for Engine {
@@ -60,7 +62,7 @@ impl Engine {
         };
         tick(&wasm)?;
         let mask_key = Arc::new(hmac::Key::new(hmac::HMAC_SHA256, &key));
-        Ok(Self { wasm, pooled, cache, mask_key })
+        Ok(Self { wasm, pooled, cache, mask_key, places: Places::default() })
     }
 
     /// The same engine with a given key for hash masks, so that several gateways hash alike.
@@ -77,6 +79,10 @@ impl Engine {
 
     pub(super) fn mask_key(&self) -> &Arc<hmac::Key> {
         &self.mask_key
+    }
+
+    pub(super) fn places(&self) -> &Places {
+        &self.places
     }
 
     pub(super) fn wasm(&self) -> &wasmtime::Engine {

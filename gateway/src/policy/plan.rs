@@ -6,9 +6,9 @@ use std::sync::Arc;
 use aws_lc_rs::hmac;
 
 use super::Masked;
-use super::decision::session_info;
 use super::generation::Generation;
 use super::host::{Failure, wit};
+use super::instances::Instances;
 use super::mask::{self, Shape};
 use super::plugin::Live;
 use super::scan::{self, Edits};
@@ -17,7 +17,6 @@ use crate::fault::{Blame, Fault};
 use crate::limits::{MASK_TEXT_BYTES_MAX, RESULT_COLUMNS_MAX};
 use crate::protocol::postgres::rows::{self, Cell};
 use crate::protocol::{Column, Rows};
-use crate::session::Session;
 
 /// What becomes of the rows of one result. Lives as long as the result.
 #[derive(Debug)]
@@ -25,6 +24,8 @@ pub struct ResultPlan {
     columns: Vec<Planned>,
     scanners: Vec<Scanner>,
     masked: Vec<MaskedColumn>,
+    /// The same once planning is done, shared with every part of the result.
+    hidden: Arc<[MaskedColumn]>,
     key: Arc<hmac::Key>,
 }
 
@@ -59,7 +60,7 @@ impl Generation {
     ///
     /// # Errors
     /// A plugin failed or the result has too many columns: the result must be withheld.
-    pub fn plan(&self, session: &Session, columns: &[Column]) -> Result<ResultPlan, Fault> {
+    pub fn plan(&self, instances: &mut Instances, columns: &[Column]) -> Result<ResultPlan, Fault> {
         let mut plan = ResultPlan {
             columns: columns
                 .iter()
@@ -67,6 +68,7 @@ impl Generation {
                 .collect(),
             scanners: Vec::new(),
             masked: Vec::new(),
+            hidden: Arc::default(),
             key: self.mask_key().clone(),
         };
         if columns.is_empty() || !self.masks() {
@@ -76,11 +78,10 @@ impl Generation {
             let message = format!("a result may have at most {RESULT_COLUMNS_MAX} columns");
             return Err(Fault::new(Blame::Upstream, "reply_malformed", "08P01", message));
         }
-        let who = session_info(session);
         let shown: Vec<wit::Column> = columns.iter().map(shown).collect();
-        for plugin in self.plugins().iter().filter(|plugin| plugin.masks()) {
-            let mut live = plugin.start().map_err(withheld)?;
-            let answers = live.plan(&who, &shown).map_err(withheld)?;
+        for (index, _) in self.plugins().iter().enumerate().filter(|(_, plugin)| plugin.masks()) {
+            let mut live = instances.take(self, index).map_err(withheld)?;
+            let answers = live.plan(instances.who(), &shown).map_err(withheld)?;
             let mut inspects = vec![false; columns.len()];
             for (position, answer) in answers.into_iter().enumerate() {
                 let wants = plan.take(position, columns, &live, answer).map_err(withheld)?;
@@ -89,10 +90,14 @@ impl Generation {
                 }
             }
             if inspects.contains(&true) {
+                // It keeps the place in its result; another result gets another instance.
                 plan.scanners.push(Scanner { live, inspects });
+            } else {
+                instances.put(self, index, live);
             }
         }
         plan.drop_blind_scanners();
+        plan.hidden = plan.masked.as_slice().into();
         Ok(plan)
     }
 }
@@ -185,7 +190,8 @@ impl ResultPlan {
     pub fn mask(&mut self, rows: &Rows) -> Result<Masked, Fault> {
         if self.is_pass() {
             let frames = rows.frames().clone();
-            return Ok(Masked { frames, rows: rows.count(), masked_cells: 0, outcome: None });
+            let (rows, hidden) = (rows.count(), Arc::clone(&self.hidden));
+            return Ok(Masked { frames, rows, masked_cells: 0, hidden, outcome: None });
         }
         let mut edits = Edits::new();
         for scanner in &mut self.scanners {
@@ -214,6 +220,7 @@ impl ResultPlan {
             masked_cells += u64::from(cell != Cell::Keep);
             cell
         })?;
-        Ok(Masked { frames: frames.freeze(), rows: count, masked_cells, outcome: None })
+        let (frames, hidden) = (frames.freeze(), Arc::clone(&self.hidden));
+        Ok(Masked { frames, rows: count, masked_cells, hidden, outcome: None })
     }
 }

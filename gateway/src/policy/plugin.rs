@@ -10,7 +10,8 @@ use super::host::{Allowance, Context, Engine, Failure, Guest, exports, wit};
 use super::{Finding, PluginSettings, PluginStamp, Problem, digest, text};
 use crate::limits::{
     PLUGIN_APPROVERS_MAX, PLUGIN_CALL_MILLIS_MAX, PLUGIN_FILE_BYTES_MAX, PLUGIN_FINDINGS_MAX,
-    PLUGIN_LOAD_BUDGET_CALLS, PLUGIN_MEMORY_BYTES_MAX, PLUGIN_PROBLEMS_MAX,
+    PLUGIN_INSTANCE_CALLS_MAX, PLUGIN_LOAD_BUDGET_CALLS, PLUGIN_MEMORY_BYTES_MAX,
+    PLUGIN_PROBLEMS_MAX,
 };
 
 const PACKAGE: &str = "portcullis:policy/";
@@ -63,7 +64,7 @@ impl Plugin {
     pub(super) fn start(self: &Arc<Self>) -> Result<Live, Failure> {
         let mut guest = Guest::start(&self.name, &self.pre, self.allowance)?;
         match self.configure(&mut guest)? {
-            Ok(_) => Ok(Live { plugin: self.clone(), guest }),
+            Ok(_) => Ok(Live { plugin: self.clone(), guest, calls: 0, sound: true }),
             Err(_) => Err(Failure::answer(&self.name, "configure: settings it took before fail")),
         }
     }
@@ -243,6 +244,10 @@ fn link(
 pub(super) struct Live {
     plugin: Arc<Plugin>,
     guest: Guest,
+    calls: u32,
+    /// False from the start of a call until its whole answer was found good. After a trap or
+    /// nonsense its memory can't be trusted, and it stays false.
+    sound: bool,
 }
 
 impl std::fmt::Debug for Live {
@@ -257,12 +262,28 @@ impl Live {
         &self.plugin.name
     }
 
+    /// Whether it may be asked about another request.
+    pub(super) fn is_fit(&self) -> bool {
+        self.sound && self.calls < PLUGIN_INSTANCE_CALLS_MAX && !self.guest.is_fat()
+    }
+
+    /// A new request or result begins for an instance that was kept.
+    pub(super) fn begin(&mut self) {
+        self.guest.begin();
+    }
+
+    fn asked(&mut self) {
+        self.sound = false;
+        self.calls = self.calls.saturating_add(1);
+    }
+
     /// Scores an operation; the score is at most 100.
     pub(super) fn score(
         &mut self,
         session: &wit::SessionInfo,
         operation: &wit::Operation,
     ) -> Result<(u8, Vec<Finding>), Failure> {
+        self.asked();
         let indices = self.plugin.risk.as_ref().ok_or_else(|| self.lacks("risk"))?;
         let answer = self.guest.run("score", |store, instance| {
             indices.load(&mut *store, instance)?.call_score(store, session, operation)
@@ -270,7 +291,9 @@ impl Live {
         if answer.score > 100 {
             return Err(self.nonsense("score: a score above 100"));
         }
-        Ok((answer.score, self.findings(answer.findings)?))
+        let findings = self.findings(answer.findings)?;
+        self.sound = true;
+        Ok((answer.score, findings))
     }
 
     /// Decides about an operation.
@@ -279,6 +302,7 @@ impl Live {
         session: &wit::SessionInfo,
         operation: &wit::Operation,
     ) -> Result<(wit::Decision, Vec<Finding>), Failure> {
+        self.asked();
         let indices = self.plugin.guard.as_ref().ok_or_else(|| self.lacks("guard"))?;
         let answer = self.guest.run("check", |store, instance| {
             indices.load(&mut *store, instance)?.call_check(store, session, operation)
@@ -298,6 +322,7 @@ impl Live {
             }
             other => other,
         };
+        self.sound = true;
         Ok((decision, findings))
     }
 
@@ -307,6 +332,7 @@ impl Live {
         session: &wit::SessionInfo,
         columns: &[wit::Column],
     ) -> Result<Vec<wit::ColumnPlan>, Failure> {
+        self.asked();
         let indices = self.plugin.mask.as_ref().ok_or_else(|| self.lacks("mask"))?;
         let plans = self.guest.run("plan", |store, instance| {
             indices.load(&mut *store, instance)?.call_plan(store, session, columns)
@@ -315,6 +341,7 @@ impl Live {
             let (got, want) = (plans.len(), columns.len());
             return Err(self.nonsense(format!("plan: {got} plans for {want} columns")));
         }
+        self.sound = true;
         Ok(plans)
     }
 

@@ -2,6 +2,8 @@
 //!
 //! PostgreSQL 18, sections 54.7 (ErrorResponse, NoticeResponse) and 54.8 (their fields).
 
+use std::sync::Arc;
+
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::Masked;
@@ -39,12 +41,12 @@ const PLAIN_WITH_POSITION: [&str; 2] = ["42", "0A000"];
 
 /// Words of the protocol that carry no data of the target's tables.
 pub fn words(frames: Bytes) -> Masked {
-    Masked { frames, rows: 0, masked_cells: 0, outcome: None }
+    plain(frames, None)
 }
 
 /// The word that ends a request, with its outcome for the log.
 pub fn completion(frame: Bytes, outcome: Outcome) -> Masked {
-    Masked { frames: frame, rows: 0, masked_cells: 0, outcome: Some(outcome) }
+    plain(frame, Some(outcome))
 }
 
 /// An ErrorResponse or NoticeResponse. For a `protected` target, one with masks, every field that
@@ -66,13 +68,17 @@ pub fn report(frame: Bytes, error: bool, protected: bool) -> Masked {
             (write(tag, &fields), fields)
         }
     };
-    let masked_cells = 0;
     let outcome = error.then(|| Outcome {
         tag: None,
         sqlstate: find(&shown, b'C').map(lossy),
         message: find(&shown, b'M').map(lossy),
     });
-    Masked { frames: frame, rows: 0, masked_cells, outcome }
+    plain(frame, outcome)
+}
+
+/// A part with no rows.
+fn plain(frames: Bytes, outcome: Option<Outcome>) -> Masked {
+    Masked { frames, rows: 0, masked_cells: 0, hidden: Arc::default(), outcome }
 }
 
 type Field = (u8, Vec<u8>);

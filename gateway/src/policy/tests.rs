@@ -3,6 +3,7 @@
 mod fixtures;
 mod hostile;
 mod judging;
+mod keeping;
 mod loading;
 mod masking;
 mod real;

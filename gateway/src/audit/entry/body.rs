@@ -247,12 +247,27 @@ pub struct Response {
     pub rows: u64,
     /// Cells replaced in this part.
     pub masked_cells: u64,
+    /// The columns that were hidden, the first ones of many. By position: a name is the
+    /// client's own word and could quote a value.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub hidden: Vec<HiddenColumn>,
     /// Bytes of the frames.
     pub bytes: u64,
     /// How the request ended, if it did in this part: the first ones of many.
     pub outcomes: Vec<OutcomeBrief>,
     /// Number of outcomes.
     pub outcomes_total: u64,
+}
+
+/// A column that was hidden from the client.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct HiddenColumn {
+    /// Position in its result, from 1.
+    pub position: u32,
+    /// The rule that hides it.
+    pub rule: String,
+    /// The plugin whose rule it is.
+    pub plugin: String,
 }
 
 /// A session's last entry.

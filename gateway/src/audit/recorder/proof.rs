@@ -8,7 +8,7 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use crate::audit::committer::unavailable;
-use crate::audit::entry::{OutcomeBrief, Response, clip_to};
+use crate::audit::entry::{HiddenColumn, OutcomeBrief, Response, clip_to};
 use crate::fault::Fault;
 use crate::limits::ENTRY_LIST_ITEMS_MAX;
 use crate::policy::Masked;
@@ -132,6 +132,7 @@ pub(super) fn drafts(parts: &[(u64, Masked)]) -> Vec<Reply> {
                 number: *number,
                 rows: 0,
                 masked_cells: 0,
+                hidden: Vec::new(),
                 bytes: 0,
                 outcomes: Vec::new(),
                 outcomes_total: 0,
@@ -142,6 +143,7 @@ pub(super) fn drafts(parts: &[(u64, Masked)]) -> Vec<Reply> {
         let frames = masked.frames();
         draft.body.rows = draft.body.rows.saturating_add(masked.rows());
         draft.body.masked_cells = draft.body.masked_cells.saturating_add(masked.masked_cells());
+        hide(&mut draft.body.hidden, masked);
         draft.body.bytes = draft.body.bytes.saturating_add(frames.len() as u64);
         draft.body.outcomes_total += u64::from(masked.outcome().is_some());
         let room = ENTRY_LIST_ITEMS_MAX.saturating_sub(draft.body.outcomes.len());
@@ -155,6 +157,21 @@ pub(super) fn drafts(parts: &[(u64, Masked)]) -> Vec<Reply> {
         *telling |= masked.rows() > 0 || masked.outcome().is_some() || tells(frames);
     }
     drafts.into_iter().filter_map(|(draft, telling)| telling.then_some(draft)).collect()
+}
+
+/// Adds the hidden columns of a part that are not named yet.
+fn hide(hidden: &mut Vec<HiddenColumn>, masked: &Masked) {
+    for column in masked.hidden() {
+        let position = u32::try_from(column.position.saturating_add(1)).unwrap_or(u32::MAX);
+        let known = hidden.iter().any(|it| {
+            it.position == position && it.rule == column.rule && it.plugin == column.plugin
+        });
+        if known || hidden.len() >= ENTRY_LIST_ITEMS_MAX {
+            continue;
+        }
+        let (rule, plugin) = (clip_to(&column.rule, 64), clip_to(&column.plugin, 64));
+        hidden.push(HiddenColumn { position, rule, plugin });
+    }
 }
 
 /// True when frames hold an error, a notice or a notification: words of the target's own that

@@ -4,8 +4,8 @@ use std::fmt::{Result, Write};
 
 use super::{Moment, Report, Table, rfc3339};
 use crate::audit::entry::{
-    Approval, ApprovalDecision, Request, RequestState, Response, SessionEnd, SessionTorn,
-    TokenBinding, kind,
+    Approval, ApprovalDecision, HiddenColumn, Request, RequestState, Response, SessionEnd,
+    SessionTorn, TokenBinding, kind,
 };
 use crate::audit::reader::SessionState;
 
@@ -160,8 +160,20 @@ fn headline(moment: &Moment<'_>) -> String {
     let said = match moment.kind {
         kind::REQUEST => serde_json::from_str::<Request>(body).ok().map(|it| request(&it)),
         kind::RESPONSE => serde_json::from_str::<Response>(body).ok().map(|it| {
+            let hidden: Vec<String> = it
+                .hidden
+                .iter()
+                .map(|column| {
+                    let HiddenColumn { position, rule, plugin } = column;
+                    format!("column {position} by {rule} ({plugin})")
+                })
+                .collect();
+            let hidden = match hidden.as_slice() {
+                [] => String::new(),
+                columns => format!(": {}", columns.join(", ")),
+            };
             format!(
-                "#{} RETURNED {} rows, {} bytes, {} cells masked",
+                "#{} RETURNED {} rows, {} bytes, {} cells masked{hidden}",
                 it.number, it.rows, it.bytes, it.masked_cells
             )
         }),

@@ -60,8 +60,8 @@ pub(super) async fn refused(tour: &Tour<'_>, show: &mut Show<'_>) -> Result<(), 
     let ran = tour.script(show, script).await?.end().await?;
     show.output(&ran.text)?;
     let refusal = ran.text.lines().find(|line| line.contains("ERROR:")).unwrap_or_default();
-    let readable = refusal.contains("portcullis") && refusal.to_lowercase().contains("drop");
-    show.check(readable, "the error says who refused what")?;
+    let readable = refusal.contains("policy") && refusal.contains("drops an object");
+    show.check(readable, "the error says who refused it, and why")?;
     let numbers = numbers(&ran.text);
     let (first, count) = (numbers.first(), numbers.last());
     let same =

@@ -175,6 +175,18 @@ impl Guest {
         Ok(Self { store, instance, plugin: plugin.clone(), call_millis_max })
     }
 
+    /// Gives it a request's worth of log lines.
+    pub(in crate::policy) fn begin(&mut self) {
+        self.store.data_mut().lines = 0;
+    }
+
+    /// True once it uses more than half of its memory: what leaks a little with every call is
+    /// replaced before it fails.
+    pub(in crate::policy) fn is_fat(&self) -> bool {
+        let budget = &self.store.data().budget;
+        budget.bytes > budget.bytes_max / 2
+    }
+
     /// Runs one call under its deadline. `call` names it in errors.
     pub(in crate::policy) fn run<R>(
         &mut self,
@@ -182,7 +194,8 @@ impl Guest {
         body: impl FnOnce(&mut Store<Context>, &Instance) -> wasmtime::Result<R>,
     ) -> Result<R, Failure> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        self.store.data_mut().now_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+        let context = self.store.data_mut();
+        context.now_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
         self.store.set_hostcall_fuel(PLUGIN_ANSWER_BYTES_MAX);
         self.store.set_epoch_deadline(ticks(self.call_millis_max));
         body(&mut self.store, &self.instance).map_err(|error| Failure {
@@ -194,7 +207,7 @@ impl Guest {
 
 /// One tick more than asked: the current one is already partly over.
 fn ticks(millis: u64) -> u64 {
-    (millis / crate::limits::PLUGIN_TICK_MILLIS).saturating_add(1)
+    millis.div_ceil(crate::limits::PLUGIN_TICK_MILLIS).saturating_add(1)
 }
 
 fn explain(error: &wasmtime::Error, call_millis_max: u64) -> String {

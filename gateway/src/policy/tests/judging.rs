@@ -6,7 +6,7 @@ use crate::policy::{Judged, PolicySettings, Verdict};
 use crate::protocol::{Class, Request};
 
 fn judge(settings: &PolicySettings, request: Request) -> Judged {
-    engine().load(settings).unwrap().judge(&session(), request)
+    engine().load(settings).unwrap().judge(&mut instances(), request)
 }
 
 fn verdict(judged: &Judged) -> Verdict {

@@ -28,7 +28,7 @@ fn masked(plans: &[[u32; 6]], column: &Column) -> Vec<String> {
     let components: Vec<_> = plans.iter().map(|words| planner(*words)).collect();
     let (_dir, settings) = policy(&components);
     let generation = engine().load(&settings).unwrap();
-    let mut plan = generation.plan(&session(), std::slice::from_ref(column)).unwrap();
+    let mut plan = generation.plan(&mut instances(), std::slice::from_ref(column)).unwrap();
     let masked = plan.mask(&rows(&[&[Some("secret")], &[None]])).unwrap();
     assert_eq!(masked.rows(), 2);
     cells(masked.frames(), 1)
@@ -73,7 +73,7 @@ fn what_can_not_be_inspected_is_hidden() {
 fn rows_pass_untouched_when_nothing_is_hidden() {
     let (_dir, settings) = policy(&[planner(PASS)]);
     let generation = engine().load(&settings).unwrap();
-    let mut plan = generation.plan(&session(), &[column("c", "t.c")]).unwrap();
+    let mut plan = generation.plan(&mut instances(), &[column("c", "t.c")]).unwrap();
     assert!(plan.is_pass());
     let given = rows(&[&[Some("x")]]);
     let masked = plan.mask(&given).unwrap();
@@ -85,7 +85,7 @@ fn rows_pass_untouched_when_nothing_is_hidden() {
 fn a_plan_names_its_rules() {
     let (_dir, settings) = policy(&[planner(HASH)]);
     let generation = engine().load(&settings).unwrap();
-    let plan = generation.plan(&session(), &[column("c", "t.c")]).unwrap();
+    let plan = generation.plan(&mut instances(), &[column("c", "t.c")]).unwrap();
     let named = &plan.masked_columns()[0];
     assert_eq!((named.plugin.as_str(), named.rule.as_str()), ("p0", "rule"));
     assert!(generation.masks());
@@ -95,7 +95,7 @@ fn a_plan_names_its_rules() {
 fn rows_that_differ_from_the_plan_are_withheld() {
     let (_dir, settings) = policy(&[planner(NULL_OUT)]);
     let generation = engine().load(&settings).unwrap();
-    let mut plan = generation.plan(&session(), &[column("c", "t.c")]).unwrap();
+    let mut plan = generation.plan(&mut instances(), &[column("c", "t.c")]).unwrap();
     let wider = rows(&[&[Some("a"), Some("secret")]]);
     assert_eq!(plan.mask(&wider).unwrap_err().code, "reply_malformed");
 }
@@ -105,7 +105,7 @@ fn every_batch_is_shown() {
     // Edits cell 0 of each batch: how many edits there are is how many batches there were.
     let (_dir, settings) = policy(&[editor(&[0], &[1], b"x")]);
     let generation = engine().load(&settings).unwrap();
-    let mut plan = generation.plan(&session(), &[column("c", "t.c")]).unwrap();
+    let mut plan = generation.plan(&mut instances(), &[column("c", "t.c")]).unwrap();
     let row: &[Option<&str>] = &[Some("abc")];
     let table = vec![row; SCAN_BATCH_ROWS_MAX + 1];
     assert_eq!(plan.mask(&rows(&table)).unwrap().masked_cells(), 2, "by rows");

@@ -38,7 +38,7 @@ fn settings(files: &[PathBuf; 3]) -> PolicySettings {
 }
 
 fn verdict(generation: &Generation, statement: Statement) -> (Verdict, u8) {
-    match generation.judge(&session(), request(vec![statement])) {
+    match generation.judge(&mut instances(), request(vec![statement])) {
         Judged::Decided(decided) => (Verdict::Allow, decided.ruling().risk),
         Judged::Denied(denied) => (Verdict::Deny, denied.ruling().risk),
         Judged::Held(held) => (Verdict::Hold, held.ruling().risk),
@@ -87,7 +87,7 @@ fn mask(generation: &Generation) {
         column("id", "public.customers.id"),
         Column { exact: false, ..column("up", "public.customers.email") },
     ];
-    let mut plan = generation.plan(&session(), &columns).unwrap();
+    let mut plan = generation.plan(&mut instances(), &columns).unwrap();
     let masked = plan
         .mask(&rows(&[
             &[Some("ann@x.org"), Some("4111111111111111"), None, Some("1"), Some("ANN@X.ORG")],
@@ -104,24 +104,26 @@ fn mask(generation: &Generation) {
 
 fn measure(generation: &Generation) {
     const TIMES: u32 = 500;
+    let mut kept = instances();
     let begun = Instant::now();
     for _ in 0..TIMES {
-        generation.judge(&session(), select());
+        generation.judge(&mut kept, select());
     }
     eprintln!("judge by two plugins: {:?}", begun.elapsed() / TIMES);
     let columns = [column("c", "public.customers.card_number")];
     let begun = Instant::now();
     for _ in 0..TIMES {
-        generation.plan(&session(), &columns).unwrap();
+        generation.plan(&mut kept, &columns).unwrap();
     }
     eprintln!("plan by one plugin: {:?}", begun.elapsed() / TIMES);
     let row: &[Option<&str>] = &[Some("4111111111111111")];
     let table = rows(&vec![row; 1000]);
-    let mut plan = generation.plan(&session(), &columns).unwrap();
+    let mut plan = generation.plan(&mut instances(), &columns).unwrap();
     let begun = Instant::now();
     plan.mask(&table).unwrap();
     eprintln!("mask 1000 cells: {:?}", begun.elapsed());
-    let mut plan = generation.plan(&session(), &[column("c", "public.customers.notes")]).unwrap();
+    let mut plan =
+        generation.plan(&mut instances(), &[column("c", "public.customers.notes")]).unwrap();
     let begun = Instant::now();
     plan.mask(&table).unwrap();
     eprintln!("inspect 1000 cells: {:?}", begun.elapsed());
