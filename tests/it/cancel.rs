@@ -12,8 +12,7 @@ use crate::stage::Stage;
 /// Sleeping is a risk to the policy of the other tests.
 const OPEN: &str = "default = \"allow\"\n";
 const CANCEL_CODE: u32 = 80_877_102;
-const SLEEPS: &str =
-    "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%' AND state = 'active'";
+const SLEEPS: &str = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%' AND state = 'active'";
 
 /// A signed-in connection that shows its process id and cancel key.
 fn keyed(stage: &Stage, gateway: &Gateway<'_>, version: u32) -> (Wire, Vec<u8>) {
@@ -77,7 +76,16 @@ fn control_c_in_psql_cancels_the_statement() {
     let mut command = Command::new("psql");
     let (token, port) = (stage.token(), gateway.postgres_address().port());
     clients::connect(&mut command, port, Some(&token), Some(gateway.ca_file()));
-    command.args(["--no-psqlrc", "--no-password", "--quiet", "-At", "-U", APP_ROLE, "-d", DATABASE]);
+    command.args([
+        "--no-psqlrc",
+        "--no-password",
+        "--quiet",
+        "-At",
+        "-U",
+        APP_ROLE,
+        "-d",
+        DATABASE,
+    ]);
     command.args(["-c", "SELECT pg_sleep(60)"]);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let child = command.spawn().expect("psql runs");
