@@ -7,7 +7,6 @@ mod demo;
 mod evasion;
 mod extended;
 mod harness;
-mod harness;
 mod hostile;
 mod identity;
 mod operator;
