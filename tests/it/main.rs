@@ -3,12 +3,15 @@
 
 mod approval;
 mod audit;
+mod cancel;
 mod demo;
 mod evasion;
 mod extended;
 mod harness;
 mod hostile;
 mod identity;
+mod masking;
 mod operator;
+mod postgres;
 mod reload;
 mod stage;
