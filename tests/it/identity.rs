@@ -241,11 +241,16 @@ fn an_issuer_that_is_down_refuses_until_it_is_back_and_its_keys_outlive_a_restar
         gateway.psql(&okta.agent_token()).run("SELECT 1").code.filter(|code| *code == 0)
     });
     assert_eq!(status(&gateway, "/readyz").0, 200);
+    wait_for_stderr(&gateway, "the keys of an issuer: 1 usable keys", 1);
     let kept = okta.agent_token();
     drop(okta);
     assert!(gateway.stop().success());
     let codes = refusal_codes(&site.log_dir());
     assert_eq!(codes.first().map(String::as_str), Some("issuer_keys_unavailable"));
+
+    let mut events = entries_of(&site.log_dir(), "event");
+    events.retain(|entry| entry["body"]["event"] == "issuer_keys");
+    assert!(!events.is_empty(), "the log does not say that the keys came");
 
     let gateway = site.start();
     gateway.psql(&kept).run("SELECT 1").success("with the keys kept from before");

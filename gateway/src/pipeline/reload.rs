@@ -16,7 +16,7 @@ use super::runtime::{self, ConfigState, Gateway};
 use crate::audit::Event;
 use crate::config::{self, Config};
 use crate::fault::{Blame, Fault};
-use crate::identity::Verifier;
+use crate::identity::{IssuerStatus, Verifier};
 use crate::limits::{ISSUER_FIRST_FETCH_MILLIS_MAX, RELOAD_POLL_MILLIS, RELOAD_RETRY_MILLIS};
 use crate::policy::{PolicySettings, Problem};
 
@@ -27,15 +27,18 @@ type Look = HashMap<PathBuf, Option<(u64, SystemTime)>>;
 pub(super) async fn watch(gateway: Arc<Gateway>, config: Config, mut stop: watch::Receiver<bool>) {
     let mut watcher = Watcher { seen: look(&config), gateway, config, refused: None };
     let mut keys = watcher.gateway.verifier().changes();
+    let mut issuers = Issuers::new(&watcher.gateway);
     loop {
         tokio::select! {
             () = super::serve::stopped(&mut stop) => return,
             Ok(()) = keys.changed() => {
                 watcher.gateway.trust_changed();
+                issuers.tell(&watcher.gateway, true).await;
                 continue;
             }
             () = sleep(Duration::from_millis(RELOAD_POLL_MILLIS)) => {}
         }
+        issuers.tell(&watcher.gateway, false).await;
         if !watcher.due() {
             continue;
         }
@@ -43,6 +46,32 @@ pub(super) async fn watch(gateway: Arc<Gateway>, config: Config, mut stop: watch
             tracing::error!("a change of the configuration is not recorded: {fault}");
         }
         keys = watcher.gateway.verifier().changes();
+    }
+}
+
+/// How the issuers were when the log was told last: usable keys, and whether all is well.
+struct Issuers(Vec<(String, usize, bool)>);
+
+impl Issuers {
+    fn new(gateway: &Gateway) -> Self {
+        let state = |issuer: IssuerStatus| (issuer.name, issuer.key_count, issuer.degraded);
+        Self(gateway.verifier().status().into_iter().map(state).collect())
+    }
+
+    /// Records each issuer whose keys changed, can't be read, or can be read again; all of them
+    /// when keys were `withdrawn`, which the numbers may not show.
+    async fn tell(&mut self, gateway: &Gateway, withdrawn: bool) {
+        let last = std::mem::replace(self, Self::new(gateway)).0;
+        for now in self.0.iter().filter(|now| withdrawn || !last.contains(now)) {
+            let (issuer, count, degraded) = now.clone();
+            let state = if degraded { "; they can't be refreshed now" } else { "" };
+            let why = if withdrawn { "; an issuer has withdrawn keys" } else { "" };
+            let detail = format!("{count} usable keys{state}{why}");
+            tracing::info!(issuer, "the keys of an issuer: {detail}");
+            if let Err(fault) = gateway.log.event(Event::IssuerKeys { issuer, detail }).await {
+                tracing::error!("a change of an issuer's keys is not recorded: {fault}");
+            }
+        }
     }
 }
 
