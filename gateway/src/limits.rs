@@ -18,6 +18,16 @@ pub const TOKEN_BYTES_MAX: usize = 16 * 1024;
 pub const PREPARED_STATEMENTS_MAX: usize = 10_000;
 /// Portals a session may hold at once.
 pub const PORTALS_MAX: usize = 1_000;
+/// Bytes of the texts of all prepared statements of a session.
+pub const PREPARED_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Bytes of the values of all portals of a session.
+pub const PORTALS_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// From this size on a text or a portal's values are counted; smaller ones are bounded by their
+/// number.
+pub const NAMED_BYTES_LARGE: usize = 4 * 1024;
+/// Longest name of a prepared statement or portal (PostgreSQL: `NAMEDATALEN` - 1). The server cuts
+/// longer ones, so two of them could be one to it and two to the gateway.
+pub const NAME_BYTES_MAX: usize = 63;
 /// Longest message of a target that is taken whole.
 pub const SERVER_MESSAGE_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// Longest message of a target before sign-in is done.
@@ -364,7 +374,7 @@ pub const LOG_QUEUE_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// How long an entry may wait for room in that queue.
 pub const LOG_QUEUE_MILLIS_MAX: u64 = 2_000;
 /// How long entries that nobody waits for linger, so that many share one commit.
-pub const LOG_LINGER_MILLIS: u64 = 10;
+pub const LOG_LINGER_MILLIS: u64 = 25;
 /// Entries in one commit.
 pub const LOG_BATCH_ENTRIES_MAX: usize = 4_096;
 /// Payload bytes in one commit, unless one entry alone has more.

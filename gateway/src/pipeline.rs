@@ -12,6 +12,7 @@
 //! 10. [`downstream`] sends the release.
 
 mod back;
+mod change;
 mod evidence;
 mod forward;
 mod hold;
@@ -233,9 +234,12 @@ async fn warden(live: &Live, place: &mut Registered, key: &CancelKey) -> Fault {
             () = cancel.notified() => {
                 if live.holding.load(Ordering::SeqCst) {
                     live.withdraw.notify_one();
-                } else if live.shared().ledger.len() > 0 {
-                    let tls = live.target.tls.as_ref();
-                    let _ = upstream::postgres::cancel(&live.target.settings, tls, key).await;
+                } else {
+                    let _nothing_follows = live.sending.lock().await;
+                    if live.shared().ledger.len() > 0 {
+                        let tls = live.target.tls.as_ref();
+                        let _ = upstream::postgres::cancel(&live.target.settings, tls, key).await;
+                    }
                 }
             }
         }

@@ -2,4 +2,6 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 mod demo;
+mod extended;
 mod harness;
+mod stage;

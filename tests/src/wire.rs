@@ -261,3 +261,67 @@ pub fn c_string(text: &str) -> Vec<u8> {
 fn length(bytes: usize) -> [u8; 4] {
     u32::try_from(bytes).expect("a test's message fits the protocol").to_be_bytes()
 }
+
+/// Parse of `sql` under `name`, types left to the server.
+pub fn parse(name: &str, sql: &str) -> Vec<u8> {
+    frame(b'P', &[c_string(name), c_string(sql), vec![0, 0]].concat())
+}
+
+/// Bind of text values; `binary` asks for binary results.
+pub fn bind(portal: &str, statement: &str, values: &[&str], binary: bool) -> Vec<u8> {
+    let mut body = [c_string(portal), c_string(statement), vec![0, 0]].concat();
+    body.extend(count(values.len()));
+    for value in values {
+        body.extend(length(value.len()));
+        body.extend_from_slice(value.as_bytes());
+    }
+    body.extend(if binary { vec![0, 1, 0, 1] } else { vec![0, 0] });
+    frame(b'B', &body)
+}
+
+/// Describe: `kind` is `b'S'` or `b'P'`.
+pub fn describe(kind: u8, name: &str) -> Vec<u8> {
+    frame(b'D', &[vec![kind], c_string(name)].concat())
+}
+
+/// Close: `kind` is `b'S'` or `b'P'`.
+pub fn close(kind: u8, name: &str) -> Vec<u8> {
+    frame(b'C', &[vec![kind], c_string(name)].concat())
+}
+
+/// Execute; 0 rows means all.
+pub fn execute(portal: &str, rows_max: u32) -> Vec<u8> {
+    frame(b'E', &[c_string(portal), rows_max.to_be_bytes().to_vec()].concat())
+}
+
+/// Sync.
+pub fn sync() -> Vec<u8> {
+    frame(b'S', b"")
+}
+
+/// Flush.
+pub fn flush() -> Vec<u8> {
+    frame(b'H', b"")
+}
+
+/// Query.
+pub fn query(sql: &str) -> Vec<u8> {
+    frame(b'Q', &c_string(sql))
+}
+
+/// The tags of messages, in order, such as `1 2 D C Z`.
+pub fn tags(messages: &[Message]) -> String {
+    let tags: Vec<String> = messages.iter().map(|it| char::from(it.tag).to_string()).collect();
+    tags.join(" ")
+}
+
+/// Every value of every row, as text.
+pub fn texts(messages: &[Message]) -> Vec<Option<String>> {
+    let rows = messages.iter().filter(|message| message.tag == b'D');
+    let text = |value: Vec<u8>| String::from_utf8_lossy(&value).into_owned();
+    rows.flat_map(|row| row.values().into_iter().map(|value| value.map(text))).collect()
+}
+
+fn count(items: usize) -> [u8; 2] {
+    u16::try_from(items).expect("a test's list fits the protocol").to_be_bytes()
+}

@@ -14,7 +14,9 @@ use crate::limits::SERVER_MESSAGE_BYTES_MAX;
 use crate::policy::{self, Instances, Masked, ResultPlan};
 use crate::protocol::postgres::backend::{self, Severity};
 use crate::protocol::postgres::frame::{self, Frame};
-use crate::protocol::{self, Outcome, State};
+use crate::protocol::postgres::names::Answer;
+use crate::protocol::{self, Outcome};
+use crate::upstream::catalogue::Asked;
 use crate::upstream::postgres::Receiver;
 
 /// The direction's own state.
@@ -107,7 +109,7 @@ impl<'a> Back<'a> {
         let (number, plan) = {
             let mut shared = self.live.shared();
             match shared.ledger.head() {
-                Some(Expect::Query { judgement, plan: Some(plan) }) => {
+                Some(Expect::Query { judgement, plan: Some(plan), .. }) => {
                     (judgement.number, Arc::clone(plan))
                 }
                 Some(Expect::Execute { judgement, slot }) => match slot.get() {
@@ -187,10 +189,16 @@ impl<'a> Back<'a> {
         }
         let live = self.live;
         let tls = live.target.tls.as_ref();
+        let asked = Asked {
+            fields: &fields,
+            facts: &judgement.facts,
+            lineage: judgement.lineage,
+            relinked: live.relinked(),
+        };
         let columns = live
             .target
             .catalogues
-            .columns(&live.target.settings, tls, &live.session, &fields, &judgement.facts)
+            .columns(&live.target.settings, tls, &live.session, asked)
             .await?;
         generation.plan(&mut self.instances, &columns).map(shared)
     }
@@ -214,11 +222,14 @@ impl<'a> Back<'a> {
         let number = {
             let mut shared = self.live.shared();
             match shared.ledger.head() {
-                Some(Expect::Query { judgement, plan }) if frame.tag != b's' => {
+                Some(Expect::Query { judgement, plan, done, .. }) if frame.tag != b's' => {
+                    fits(judgement, *done, &frame, &tag)?;
                     *plan = None;
+                    *done += usize::from(frame.tag == b'C');
                     judgement.number
                 }
                 Some(Expect::Execute { judgement, .. }) => {
+                    fits(judgement, 0, &frame, &tag)?;
                     let number = judgement.number;
                     shared.ledger.pop();
                     number
@@ -239,15 +250,17 @@ impl<'a> Back<'a> {
             let mut shared = self.live.shared();
             let shared = &mut *shared;
             let found = match shared.ledger.head() {
-                Some(Expect::Query { judgement, plan }) => {
-                    *plan = None;
+                Some(Expect::Query { judgement, plan, failed, .. }) => {
+                    (*plan, *failed) = (None, true);
                     (judgement.number, None)
                 }
                 Some(Expect::Execute { judgement, .. }) => (judgement.number, None),
                 Some(Expect::Fail(fault)) => (0, Some((**fault).clone())),
-                Some(Expect::Sync) | None if !self.fatal => {
+                None if !self.fatal => {
                     return Err(out_of_step("an error that nothing asked for"));
                 }
+                // The commit at Sync failed, on a deferred constraint for one.
+                Some(Expect::Sync) => (shared.ledger.last(), None),
                 _ => (0, None),
             };
             if !matches!(shared.ledger.head(), Some(Expect::Query { .. })) {
@@ -297,12 +310,14 @@ impl<'a> Back<'a> {
             let shared = &mut *shared;
             match (frame.tag, shared.ledger.pop()) {
                 (b'1', Some(Expect::Parse { name, id })) => {
-                    shared.names.settle(&name, id, true);
+                    shared.names.settle(&name, id, Answer::Done);
                 }
-                (b'2', Some(Expect::Bind { .. })) => {}
+                (b'2', Some(Expect::Bind { name, id })) => {
+                    shared.names.bound(&name, id, Answer::Done);
+                }
                 (b'3', Some(Expect::Close { named, id })) => {
                     if let protocol::postgres::frontend::Named::Statement(name) = named {
-                        shared.names.settle(&name, id, true);
+                        shared.names.settle(&name, id, Answer::Done);
                     }
                 }
                 _ => return Err(out_of_step("a completion of what was not asked for")),
@@ -314,30 +329,25 @@ impl<'a> Back<'a> {
 
     fn ready(&mut self, frame: &Frame) -> Result<(), Fault> {
         let status = *frame.body.first().ok_or_else(|| out_of_step("an empty ReadyForQuery"))?;
-        {
-            let mut shared = self.live.shared();
-            let shared = &mut *shared;
-            match shared.ledger.pop() {
-                Some(Expect::Query { .. } | Expect::Sync) => {}
-                _ => return Err(out_of_step("a ReadyForQuery that was not asked for")),
+        match self.live.shared().ledger.pop() {
+            Some(Expect::Sync) => {}
+            Some(Expect::Query { judgement, done, failed, .. }) => {
+                if !failed && done != judgement.facts.statements.len() {
+                    return Err(mismatch(&format!("{done} statements")));
+                }
             }
-            shared.ledger.ready(status, &mut shared.names);
-            let in_transaction = status != b'I';
-            if shared.state.in_transaction != in_transaction {
-                let state = State { in_transaction, ..(*shared.state).clone() };
-                shared.state = Arc::new(state);
-            }
+            _ => return Err(out_of_step("a ReadyForQuery that was not asked for")),
         }
         self.withhold = false;
-        self.live.schema_settled(status == b'I');
+        self.live.ready(status);
         self.words(0, frame);
         Ok(())
     }
 
     /// Tells the client a fault in place of what is left of this cycle.
     async fn withhold(&mut self, fault: Fault) -> Result<(), Fault> {
-        if !self.live.shared().ledger.only_words_until_ready() {
-            // More of this pipeline runs whatever the client is told, so nothing short of ending
+        if !self.live.shared().ledger.withhold() {
+            // Something ran, or will run, whatever the client is told, so nothing short of ending
             // the session leaves both sides knowing the same.
             return Err(fault);
         }
@@ -399,6 +409,25 @@ fn parameter_allowed(frame: &Frame) -> Result<(), Fault> {
     let message = format!("the session ends because {name} became \"{value}\"");
     Err(Fault::new(Blame::Policy, "setting_unsafe", "57P01", message)
         .hint(format!("Statements can be judged only while {name} is {expected}.")))
+}
+
+/// What completed must be what was judged, in number and in kind: a net under the grammar, should
+/// it ever read a statement in another way than the server.
+fn fits(judgement: &Judgement, done: usize, frame: &Frame, tag: &str) -> Result<(), Fault> {
+    let statement = judgement.facts.statements.get(done);
+    let fits = match (frame.tag, statement) {
+        (b'C', Some(statement)) => backend::tag_fits(&statement.verb, tag),
+        (b's', Some(_)) | (b'I', None) => true,
+        _ => false,
+    };
+    if fits { Ok(()) } else { Err(mismatch(&format!("\"{tag}\""))) }
+}
+
+fn mismatch(what: &str) -> Fault {
+    let message =
+        format!("the target completed {what}, which is not what was judged; the session ends");
+    Fault::new(Blame::Bug, "completion_mismatch", "XX000", message)
+        .hint("Report the statement to the operator of this gateway; it is in the log.")
 }
 
 fn out_of_step(what: impl std::fmt::Display) -> Fault {

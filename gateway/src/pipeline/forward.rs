@@ -7,6 +7,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, ReadHalf};
 use tokio::sync::mpsc;
 
+use super::change::Change;
 use super::hold;
 use super::ledger::{Expect, Judgement, PlanSlot};
 use super::live::Live;
@@ -14,16 +15,19 @@ use super::{ClientStream, End};
 use crate::audit::{Pending, Permit};
 use crate::fault::{Blame, Fault};
 use crate::limits::{CLIENT_MESSAGE_BYTES_MAX, PIPELINE_MESSAGES_MAX, READ_BYTES};
-use crate::policy::{self, Decided, Generation, Instances, Judged, Ruling};
+use crate::policy::{self, Decided, Denied, Generation, Held, Instances, Judged, Ruling};
 use crate::protocol::postgres::frame::{self, Frame, HEADER_BYTES, Malformed};
 use crate::protocol::postgres::frontend::{self, Control, Cycle, Named, Step};
-use crate::protocol::postgres::names::Portal;
-use crate::protocol::{Class, Request, State};
+use crate::protocol::postgres::names::{Answer, Portal};
+use crate::protocol::{Request, State};
 use crate::upstream::postgres::Sender;
 
 /// Bytes of an oversize message that are skipped so that the session survives it. Beyond that
 /// the client is not one whose session is worth keeping.
 const SKIP_BYTES_MAX: usize = 1024 * 1024 * 1024;
+
+/// Portals known before those that ended are looked for, so that no Bind looks at all of them.
+const BOUND_SWEPT_MIN: usize = 16;
 
 /// Something on its way to the target, in order.
 enum Queued {
@@ -37,6 +41,8 @@ struct Bound {
     generation: Arc<Generation>,
     ruling: Ruling,
     slot: PlanSlot,
+    /// The target's lineage before the server planned the portal.
+    lineage: u64,
 }
 
 /// The direction's own state.
@@ -49,6 +55,8 @@ pub(super) struct Forward<'a> {
     queued: VecDeque<Queued>,
     bound: HashMap<Bytes, Bound>,
     instances: Instances,
+    /// How many were left after those of ended portals were last dropped.
+    bound_swept: usize,
     /// After a refusal the client's messages up to Sync are dropped, as the server drops them.
     skip_to_sync: bool,
     /// Bytes of an oversize message still to be dropped.
@@ -72,6 +80,7 @@ impl<'a> Forward<'a> {
             queued: VecDeque::new(),
             bound: HashMap::new(),
             instances: Instances::new(&live.session),
+            bound_swept: BOUND_SWEPT_MIN,
             skip_to_sync: false,
             skip_bytes: 0,
         }
@@ -183,29 +192,44 @@ impl<'a> Forward<'a> {
 
     async fn query(&mut self, request: Request) -> Result<(), Fault> {
         let generation = self.live.generation();
+        let lineage = self.lineage();
         match generation.judge(&mut self.instances, request) {
-            Judged::Decided(decided) => self.permit_query(decided, generation).await,
+            Judged::Decided(decided) => self.permit_query(decided, generation, lineage).await,
             Judged::Denied(denied) => self.deny(Cycle::Simple, denied).await,
-            Judged::Held(held) => {
-                self.settle().await?;
-                match hold::wait(self, held).await? {
-                    Ok(decided) => self.permit_query(decided, generation).await,
-                    Err(denied) => self.deny(Cycle::Simple, *denied).await,
-                }
-            }
+            Judged::Held(held) => match self.ask(held).await? {
+                Some(Ok(decided)) => self.permit_query(decided, generation, lineage).await,
+                Some(Err(denied)) => self.deny(Cycle::Simple, *denied).await,
+                None => Ok(()),
+            },
         }
+    }
+
+    /// Asks a person; `None` when there is nothing to ask, because the server skips the request:
+    /// an earlier message of its pipeline failed, and the client is told of that.
+    async fn ask(&mut self, held: Held) -> Result<Option<Result<Decided, Box<Denied>>>, Fault> {
+        self.settle().await?;
+        if self.live.shared().ledger.skips() {
+            return Ok(None);
+        }
+        hold::wait(self, held).await.map(Some)
+    }
+
+    fn lineage(&self) -> u64 {
+        self.live.target.catalogues.lineage(self.live.session.database())
     }
 
     async fn permit_query(
         &mut self,
         decided: Decided,
         generation: Arc<Generation>,
+        lineage: u64,
     ) -> Result<(), Fault> {
         let facts = decided.request().shared_facts();
+        let change = Change::of(&facts);
         self.track(decided.request());
         let pending = self.live.recorder.permit(decided).await?;
-        let judgement = Judgement { number: pending.number(), facts, generation };
-        let expect = Expect::Query { judgement, plan: None };
+        let judgement = Judgement { number: pending.number(), facts, generation, change, lineage };
+        let expect = Expect::Query { judgement, plan: None, done: 0, failed: false };
         self.queued.push_back(Queued::Permit { pending, expect });
         Ok(())
     }
@@ -230,18 +254,24 @@ impl<'a> Forward<'a> {
 
     async fn bind(&mut self, request: Request, name: Bytes, id: u64) -> Result<(), Fault> {
         let generation = self.live.generation();
+        let lineage = self.lineage();
         let decided = match generation.judge(&mut self.instances, request) {
             Judged::Decided(decided) => decided,
             Judged::Denied(denied) => {
-                self.live.shared().names.bind_failed(&name, id);
+                self.live.shared().names.bound(&name, id, Answer::Failed);
                 return self.deny(Cycle::Extended, denied).await;
             }
             Judged::Held(held) => held.defer()?,
         };
         let ruling = decided.ruling().clone();
-        let bound = Bound { id, generation, ruling, slot: PlanSlot::default() };
-        self.bound.retain(|name, _| self.live.shared().names.portal(name).is_some());
+        let bound = Bound { id, generation, ruling, slot: PlanSlot::default(), lineage };
         self.bound.insert(name.clone(), bound);
+        if self.bound.len() > self.bound_swept * 2 {
+            let shared = self.live.shared();
+            self.bound.retain(|name, _| shared.names.portal(name).is_some());
+            drop(shared);
+            self.bound_swept = self.bound.len().max(BOUND_SWEPT_MIN);
+        }
         let pending = self.live.recorder.permit(decided).await?;
         self.queued.push_back(Queued::Permit { pending, expect: Expect::Bind { name, id } });
         Ok(())
@@ -264,7 +294,8 @@ impl<'a> Forward<'a> {
         match self.bound.get(name).filter(|bound| bound.id == portal.id) {
             Some(bound) => {
                 let generation = Arc::clone(&bound.generation);
-                let judgement = Judgement { number: 0, facts, generation };
+                let (change, lineage) = (Change::None, bound.lineage);
+                let judgement = Judgement { number: 0, facts, generation, change, lineage };
                 Expect::DescribePortal { judgement, slot: Arc::clone(&bound.slot), told }
             }
             None => Expect::DescribeStatement,
@@ -288,19 +319,19 @@ impl<'a> Forward<'a> {
         let decided = match judged {
             Judged::Decided(decided) => decided,
             Judged::Denied(denied) => return self.deny(Cycle::Extended, denied).await,
-            Judged::Held(held) => {
-                self.settle().await?;
-                match hold::wait(self, held).await? {
-                    Ok(decided) => decided,
-                    Err(denied) => return self.deny(Cycle::Extended, *denied).await,
-                }
-            }
+            Judged::Held(held) => match self.ask(held).await? {
+                Some(Ok(decided)) => decided,
+                Some(Err(denied)) => return self.deny(Cycle::Extended, *denied).await,
+                None => return Ok(()),
+            },
         };
         let slot = self.described(&name, portal, &generation, decided.ruling());
         self.track(decided.request());
         let facts = decided.request().shared_facts();
+        let change = Change::of(&facts);
         let pending = self.live.recorder.permit(decided).await?;
-        let judgement = Judgement { number: pending.number(), facts, generation };
+        let (number, lineage) = (pending.number(), self.lineage());
+        let judgement = Judgement { number, facts, generation, change, lineage };
         let expect = Expect::Execute { judgement, slot };
         self.queued.push_back(Queued::Permit { pending, expect });
         Ok(())
@@ -322,7 +353,9 @@ impl<'a> Forward<'a> {
         if !current {
             let generation = Arc::clone(generation);
             let (ruling, slot) = (ruling.clone(), PlanSlot::default());
-            let bound = Bound { id: portal.id, generation, ruling, slot };
+            // Without the earlier entry nobody knows when the portal was planned.
+            let lineage = self.bound.get(name).map_or(0, |bound| bound.lineage);
+            let bound = Bound { id: portal.id, generation, ruling, slot, lineage };
             self.bound.insert(name.clone(), bound);
         }
         if portal.describe_once() || !current {
@@ -332,11 +365,9 @@ impl<'a> Forward<'a> {
         self.bound.get(name).map(|bound| Arc::clone(&bound.slot)).unwrap_or_default()
     }
 
-    /// Remembers what changes the meaning of later statements: settings, and the schema.
+    /// Remembers what changes the meaning of later requests: names, and settings.
     fn track(&self, request: &Request) {
-        if request.facts().statements.iter().any(|one| one.class >= Class::Code) {
-            self.live.schema_touched();
-        }
+        self.live.shared().names.sql_sent(request.facts());
         let touches = |name: &str| {
             let mut objects = request.facts().statements.iter().flat_map(|one| &one.objects);
             objects.any(|object| {
@@ -368,26 +399,38 @@ impl<'a> Forward<'a> {
             }
             None => {
                 self.live.recorder.note(super::noted(&fault)).await?;
-                self.tell(cycle, fault);
-                Ok(())
+                self.tell(cycle, fault).await
             }
         }
     }
 
     async fn deny(&mut self, cycle: Cycle, denied: policy::Denied) -> Result<(), Fault> {
         self.live.recorder.deny(&denied).await?;
-        self.tell(cycle, denied.into_fault());
-        Ok(())
+        self.tell(cycle, denied.into_fault()).await
     }
 
     /// Puts the server in the state that the client is told, and the fault in its place among
     /// the answers.
-    fn tell(&mut self, cycle: Cycle, fault: Fault) {
+    async fn tell(&mut self, cycle: Cycle, fault: Fault) -> Result<(), Fault> {
+        if cycle == Cycle::Simple {
+            self.send_queued().await?;
+            if !self.live.shared().ledger.at_boundary() {
+                self.settle().await?;
+                if self.live.shared().ledger.skips() {
+                    // The server would have skipped it too: a Sync of ours would wake it early.
+                    return Ok(());
+                }
+            }
+        }
         self.say(Control::Fail, Some(Expect::Fail(Box::new(fault))));
         match cycle {
             Cycle::Extended => self.skip_to_sync = true,
-            Cycle::Simple => self.say(Control::Sync, Some(Expect::Sync)),
+            Cycle::Simple => {
+                self.live.shared().names.next_cycle();
+                self.say(Control::Sync, Some(Expect::Sync));
+            }
         }
+        Ok(())
     }
 
     /// Sends what is queued, each once its entry is durable. Entries queued together become
@@ -397,24 +440,20 @@ impl<'a> Forward<'a> {
             match queued {
                 Queued::Permit { pending, expect } => {
                     let permit = pending.await?;
-                    self.expect(expect);
-                    self.upstream.send(permit);
+                    if self.live.expect(expect) {
+                        self.upstream.send(permit);
+                    }
                 }
                 Queued::Say { control, expect } => {
-                    if let Some(expect) = expect {
-                        self.expect(expect);
+                    if expect.is_none_or(|expect| self.live.expect(expect)) {
+                        self.upstream.say(&control);
                     }
-                    self.upstream.say(&control);
                 }
             }
         }
+        // Waits for a cancel request under way: it is for what was sent before.
+        drop(self.live.sending.lock().await);
         self.upstream.flush().await.map_err(|_| super::upstream_gone())
-    }
-
-    fn expect(&self, expect: Expect) {
-        let mut shared = self.live.shared();
-        let shared = &mut *shared;
-        shared.ledger.push(expect, &mut shared.names);
     }
 
     /// Waits until the target has answered all that was sent.

@@ -138,6 +138,9 @@ struct Holding<'a>(&'a Live);
 
 impl<'a> Holding<'a> {
     fn start(live: &'a Live) -> Self {
+        // A cancel that came just as an earlier question was answered is not for this one.
+        let mut stale = std::pin::pin!(live.withdraw.notified());
+        let _ = stale.as_mut().enable();
         live.holding.store(true, Ordering::SeqCst);
         Self(live)
     }

@@ -8,11 +8,12 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use bytes::Bytes;
 
+use super::change::Change;
 use crate::fault::Fault;
 use crate::policy::{Generation, ResultPlan};
-use crate::protocol::Facts;
 use crate::protocol::postgres::frontend::Named;
-use crate::protocol::postgres::names::Names;
+use crate::protocol::postgres::names::{Answer, Names};
+use crate::protocol::{Class, Facts};
 
 /// How the rows of a portal are masked; set once it was described.
 pub(super) type PlanSlot = Arc<OnceLock<Rows>>;
@@ -40,6 +41,18 @@ pub(super) struct Judgement {
     pub(super) facts: Arc<Facts>,
     /// The policy.
     pub(super) generation: Arc<Generation>,
+    /// What running it may do to the schema.
+    pub(super) change: Change,
+    /// The target's lineage when it was judged: a result is named by the lineage it ran under.
+    pub(super) lineage: u64,
+}
+
+impl Judgement {
+    /// Running it can have changed nothing, so that nobody is misled when its result is withheld.
+    fn is_quiet(&self) -> bool {
+        let quiet = |class| matches!(class, Class::Read | Class::Session);
+        self.facts.statements.iter().all(|statement| quiet(statement.class))
+    }
 }
 
 /// One expected answer.
@@ -59,8 +72,9 @@ pub(super) enum Expect {
     Fail(Box<Fault>),
     /// ParseComplete.
     Parse { name: Bytes, id: u64 },
-    /// Everything up to ReadyForQuery; the plan of the result set under way.
-    Query { judgement: Judgement, plan: Option<SharedPlan> },
+    /// Everything up to ReadyForQuery: the plan of the result set under way, how many statements
+    /// have completed, and whether one failed.
+    Query { judgement: Judgement, plan: Option<SharedPlan>, done: usize, failed: bool },
     /// ReadyForQuery.
     Sync,
 }
@@ -71,13 +85,27 @@ pub(super) struct Ledger {
     queue: VecDeque<Expect>,
     /// The server skips everything up to a Sync that is not in the queue yet.
     skipping: bool,
+    /// The client was told an error that the server does not know of: what comes before the next
+    /// Sync must not be sent.
+    dropping: bool,
+    /// Something that is not quiet has completed in this cycle.
+    changed: bool,
+    /// The number of the last request that ran in this cycle.
+    last: u64,
     status: u8,
 }
 
 impl Ledger {
     /// Nothing expected, no transaction.
     pub(super) fn new() -> Self {
-        Self { queue: VecDeque::new(), skipping: false, status: b'I' }
+        Self {
+            queue: VecDeque::new(),
+            skipping: false,
+            dropping: false,
+            changed: false,
+            last: 0,
+            status: b'I',
+        }
     }
 
     /// The status of the last ReadyForQuery.
@@ -90,14 +118,32 @@ impl Ledger {
         self.queue.len()
     }
 
-    /// Expects one more answer. The message is sent right after.
-    pub(super) fn push(&mut self, expect: Expect, names: &mut Names) {
-        match (&expect, self.skipping) {
-            (Expect::Sync, true) => self.skipping = false,
-            (_, true) => return skipped(&expect, names),
-            (_, false) => {}
+    /// True when the server, or the client's belief, is past an error and before the next Sync.
+    pub(super) fn skips(&self) -> bool {
+        self.skipping || self.dropping
+    }
+
+    /// True when the last message sent ended a cycle, so that no error can be under way.
+    pub(super) fn at_boundary(&self) -> bool {
+        match self.queue.back() {
+            None => !self.skips(),
+            Some(expect) => matches!(expect, Expect::Sync | Expect::Query { .. }),
+        }
+    }
+
+    /// Expects one more answer; false if the message must not be sent. Else it is sent right
+    /// after.
+    #[must_use]
+    pub(super) fn push(&mut self, expect: Expect, names: &mut Names) -> bool {
+        if matches!(expect, Expect::Sync) {
+            (self.skipping, self.dropping) = (false, false);
+        } else if self.skips() {
+            settle(&expect, Answer::Skipped, names);
+            // Sent or not, the server skips it. Only what it would run is held back.
+            return !self.dropping;
         }
         self.queue.push_back(expect);
+        true
     }
 
     /// The entry that the next answer belongs to.
@@ -107,46 +153,85 @@ impl Ledger {
 
     /// The head is answered.
     pub(super) fn pop(&mut self) -> Option<Expect> {
-        self.queue.pop_front()
+        let expect = self.queue.pop_front();
+        if let Some(Expect::Execute { judgement, .. }) = &expect {
+            self.changed |= !judgement.is_quiet();
+            self.last = judgement.number;
+        }
+        expect
     }
 
     /// An error answered the head of an extended cycle: the server skips to the next Sync.
     pub(super) fn fail(&mut self, names: &mut Names) {
+        let mut answer = Answer::Failed;
         while let Some(expect) = self.queue.front() {
             if matches!(expect, Expect::Sync) {
                 return;
             }
-            skipped(expect, names);
+            settle(expect, answer, names);
+            answer = Answer::Skipped;
             self.queue.pop_front();
         }
         self.skipping = true;
     }
 
-    /// True when nothing but the head itself runs before the next ReadyForQuery.
-    pub(super) fn only_words_until_ready(&self) -> bool {
-        if matches!(self.queue.front(), Some(Expect::Query { .. })) {
-            return true;
+    /// Starts withholding the rest of this cycle. False if the client can't be told an error
+    /// instead, because something ran, or will run, that the error would deny.
+    pub(super) fn withhold(&mut self) -> bool {
+        if let Some(Expect::Query { judgement, .. }) = self.queue.front() {
+            return judgement.is_quiet();
         }
-        let mut rest = self.queue.iter().take_while(|expect| !matches!(expect, Expect::Sync));
-        let runs = rest.by_ref().filter(|it| matches!(it, Expect::Execute { .. })).count();
-        runs <= 1
+        let mut runs = 0;
+        for expect in self.queue.iter().take_while(|expect| !matches!(expect, Expect::Sync)) {
+            match expect {
+                Expect::Execute { judgement, .. } if judgement.is_quiet() => runs += 1,
+                Expect::Execute { .. } | Expect::Query { .. } => return false,
+                _ => {}
+            }
+        }
+        if self.changed || runs > 1 {
+            return false;
+        }
+        self.dropping = !self.queue.iter().any(|expect| matches!(expect, Expect::Sync));
+        true
     }
 
-    /// ReadyForQuery came.
-    pub(super) fn ready(&mut self, status: u8, names: &mut Names) {
+    /// The number of the last request that ran in this cycle.
+    pub(super) fn last(&self) -> u64 {
+        self.last
+    }
+
+    /// ReadyForQuery came. True when nothing that may change the schema is under way any more.
+    pub(super) fn ready(&mut self, status: u8, names: &mut Names) -> bool {
         self.status = status;
+        self.changed = false;
+        self.last = 0;
         if status == b'I' && self.queue.is_empty() {
             names.end_transaction();
+        }
+        status == b'I' && self.queue.iter().all(|expect| expect.change() == Change::None)
+    }
+}
+
+impl Expect {
+    /// What it may do to the schema.
+    pub(super) fn change(&self) -> Change {
+        match self {
+            Self::Execute { judgement, .. } | Self::Query { judgement, .. } => judgement.change,
+            _ => Change::None,
         }
     }
 }
 
-fn skipped(expect: &Expect, names: &mut Names) {
+fn settle(expect: &Expect, answer: Answer, names: &mut Names) {
     match expect {
-        Expect::Bind { name, id } => names.bind_failed(name, *id),
+        Expect::Bind { name, id } => names.bound(name, *id, answer),
         Expect::Close { named: Named::Statement(name), id } | Expect::Parse { name, id } => {
-            names.settle(name, *id, false);
+            names.settle(name, *id, answer);
         }
         _ => {}
     }
 }
+
+#[cfg(test)]
+mod tests;

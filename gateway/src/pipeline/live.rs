@@ -1,17 +1,19 @@
 //! What both directions of one session share.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-use super::ledger::Ledger;
+use super::change::Change;
+use super::ledger::{Expect, Ledger};
 use super::runtime::{Gateway, Target};
 use crate::audit::Recorder;
 use crate::policy::Generation;
 use crate::protocol::State;
 use crate::protocol::postgres::names::Names;
 use crate::session::Session;
+use crate::upstream::catalogue::Relinking;
 
 /// One session.
 pub(super) struct Live {
@@ -20,7 +22,6 @@ pub(super) struct Live {
     pub(super) session: Session,
     pub(super) recorder: Recorder,
     first: Arc<Generation>,
-    schema_touched: AtomicBool,
     shared: Mutex<Shared>,
     /// Wakes the forward direction when an answer came.
     pub(super) progress: Notify,
@@ -28,6 +29,9 @@ pub(super) struct Live {
     pub(super) withdraw: Notify,
     /// A hold is under way.
     pub(super) holding: AtomicBool,
+    /// Held while a cancel request is on its way to the target and while messages are sent, so
+    /// that a late cancel can't hit what was sent after it.
+    pub(super) sending: tokio::sync::Mutex<()>,
 }
 
 /// What changes while the session runs. Locked for moments only, never across a wait.
@@ -35,6 +39,9 @@ pub(super) struct Shared {
     pub(super) names: Names,
     pub(super) ledger: Ledger,
     pub(super) state: Arc<State>,
+    /// The most that was sent and is not settled may do to the schema.
+    change: Change,
+    relinking: Option<Relinking>,
 }
 
 impl Live {
@@ -47,34 +54,64 @@ impl Live {
         first: Arc<Generation>,
     ) -> Self {
         let state = State { role: session.role().to_owned(), ..State::default() };
-        let shared =
-            Shared { names: Names::default(), ledger: Ledger::new(), state: Arc::new(state) };
+        let shared = Shared {
+            names: Names::default(),
+            ledger: Ledger::new(),
+            state: Arc::new(state),
+            change: Change::None,
+            relinking: None,
+        };
         Self {
             gateway,
             target,
             session,
             recorder,
             first,
-            schema_touched: AtomicBool::new(false),
             shared: Mutex::new(shared),
             progress: Notify::new(),
             withdraw: Notify::new(),
             holding: AtomicBool::new(false),
+            sending: tokio::sync::Mutex::new(()),
         }
     }
 
-    /// A statement that may change the schema is about to run.
-    pub(super) fn schema_touched(&self) {
-        self.schema_touched.store(true, Ordering::SeqCst);
+    /// Expects an answer to a message that is about to be sent; false if it must not be.
+    pub(super) fn expect(&self, expect: Expect) -> bool {
+        let mut shared = self.shared();
+        let shared = &mut *shared;
+        let change = expect.change();
+        if change == Change::Lineage && shared.relinking.is_none() {
+            let catalogues = &self.target.catalogues;
+            shared.relinking = Some(catalogues.relinking(self.session.database()));
+        }
+        shared.change = shared.change.max(change);
+        shared.ledger.push(expect, &mut shared.names)
     }
 
-    /// What ran may have changed the schema: catalogues read before now are too old. `idle` once
-    /// no transaction is open any more.
-    pub(super) fn schema_settled(&self, idle: bool) {
-        if self.schema_touched.load(Ordering::SeqCst) {
-            self.target.catalogues.invalidate(self.session.database());
-            self.schema_touched.store(!idle, Ordering::SeqCst);
+    /// ReadyForQuery came: what has changed the schema until now is done, unless a transaction
+    /// or a pipeline is still open.
+    pub(super) fn ready(&self, status: u8) {
+        let mut shared = self.shared();
+        let shared = &mut *shared;
+        let settled = shared.ledger.ready(status, &mut shared.names);
+        let in_transaction = status != b'I';
+        if shared.state.in_transaction != in_transaction {
+            let state = State { in_transaction, ..(*shared.state).clone() };
+            shared.state = Arc::new(state);
         }
+        if shared.change == Change::None {
+            return;
+        }
+        self.target.catalogues.invalidate(self.session.database());
+        if settled {
+            shared.change = Change::None;
+            shared.relinking = None;
+        }
+    }
+
+    /// True while this session has a change under way that outsiders can't see.
+    pub(super) fn relinked(&self) -> bool {
+        self.shared().relinking.is_some()
     }
 
     /// The changing part.

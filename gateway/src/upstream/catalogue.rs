@@ -5,7 +5,7 @@
 //! nothing of a client does.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -25,8 +25,8 @@ use crate::protocol::postgres::backend;
 use crate::protocol::postgres::frame::{self, Frame};
 use crate::protocol::postgres::frontend::{Control, Named};
 use crate::protocol::postgres::lineage::{
-    Catalogue, CatalogueRows, FUNCTIONS_SQL, FieldDescription, INHERITANCE_SQL, RELATIONS_SQL,
-    TYPES_SQL, Unknown, VIEWS_SQL,
+    ANY_ORIGIN, Catalogue, CatalogueRows, FUNCTIONS_SQL, FieldDescription, INHERITANCE_SQL,
+    RELATIONS_SQL, TYPES_SQL, VIEWS_SQL,
 };
 use crate::protocol::{Column, Facts};
 use crate::session::Session;
@@ -44,6 +44,35 @@ struct Database {
     reading: tokio::sync::Mutex<()>,
     /// Counts changes of the schema seen by this gateway.
     epoch: AtomicU64,
+    /// Counts beginnings and ends of changes to what things mean.
+    lineage: AtomicU64,
+    /// Sessions with such a change under way: sent, and not known to be committed or undone.
+    relinking: AtomicUsize,
+}
+
+/// A session's change of what things mean, under way. Dropping it says that it is over.
+#[derive(Debug)]
+pub struct Relinking(Arc<Database>);
+
+impl Drop for Relinking {
+    fn drop(&mut self) {
+        self.0.epoch.fetch_add(1, Ordering::SeqCst);
+        self.0.lineage.fetch_add(1, Ordering::SeqCst);
+        self.0.relinking.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// The result whose columns are asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// What the server said of its columns.
+    pub fields: &'a [FieldDescription],
+    /// The statements that may have made it.
+    pub facts: &'a Facts,
+    /// [`Catalogues::lineage`] when the statement was judged.
+    pub lineage: u64,
+    /// The session itself has a change of the schema's meaning under way.
+    pub relinked: bool,
 }
 
 #[derive(Debug)]
@@ -54,27 +83,58 @@ struct Reading {
 
 impl Catalogues {
     /// The origins of a result's columns. Reads the catalogue when it is missing, when it is too
-    /// old, or when it does not know something that the result names.
+    /// old, or when it does not know something that the result names. What is unknown even then,
+    /// such as a table of a transaction that is still open, may come from anywhere.
+    ///
+    /// While a view may be getting another definition, nobody outside the transaction can tell
+    /// which one a result was made by, so then a view's columns may come from anywhere too.
     ///
     /// # Errors
-    /// The catalogue can't be read, or what the result names is not in it even now.
+    /// The catalogue can't be read.
     pub async fn columns(
         &self,
         target: &TargetSettings,
         tls: Option<&Tls>,
         session: &Session,
-        fields: &[FieldDescription],
-        facts: &Facts,
+        asked: Asked<'_>,
     ) -> Result<Vec<Column>, Fault> {
         let database = self.database(session.database());
         let started = Instant::now();
-        if let Some(reading) = database.fresh()
+        let Asked { fields, facts, .. } = asked;
+        if database.is_settled(asked.lineage)
+            && let Some(reading) = database.fresh()
             && let Ok(columns) = reading.catalogue.columns(fields, &facts.statements)
         {
             return Ok(columns);
         }
-        let reading = database.read(target, tls, session, started).await?;
-        reading.catalogue.columns(fields, &facts.statements).map_err(unknown)
+        let reading = match database.current.load_full() {
+            Some(reading) if !database.is_settled(asked.lineage) => reading,
+            _ => database.read(target, tls, session, started).await?,
+        };
+        let catalogue = &reading.catalogue;
+        let mut columns = catalogue.columns_guarded(fields, &facts.statements);
+        if asked.relinked || !database.is_settled(asked.lineage) {
+            for (column, field) in columns.iter_mut().zip(fields) {
+                if asked.relinked || !catalogue.holds_rows(field.table_oid) {
+                    column.origins = vec![ANY_ORIGIN.to_owned()];
+                    column.exact = false;
+                }
+            }
+        }
+        Ok(columns)
+    }
+
+    /// Counts changes of what things mean; what is judged now runs under this lineage or a later.
+    pub fn lineage(&self, database: &str) -> u64 {
+        self.database(database).lineage.load(Ordering::SeqCst)
+    }
+
+    /// A change of what things mean is about to be sent.
+    pub fn relinking(&self, database: &str) -> Relinking {
+        let database = self.database(database);
+        database.relinking.fetch_add(1, Ordering::SeqCst);
+        database.lineage.fetch_add(1, Ordering::SeqCst);
+        Relinking(database)
     }
 
     /// The schema may have changed: the next result reads the catalogue again.
@@ -89,6 +149,11 @@ impl Catalogues {
 }
 
 impl Database {
+    /// Nothing has changed its meaning since `lineage`, and nothing is about to.
+    fn is_settled(&self, lineage: u64) -> bool {
+        self.relinking.load(Ordering::SeqCst) == 0 && self.lineage.load(Ordering::SeqCst) == lineage
+    }
+
     fn fresh(&self) -> Option<Arc<Reading>> {
         let reading = self.current.load_full()?;
         let age = Duration::from_millis(CATALOGUE_AGE_MILLIS_MAX);
@@ -238,12 +303,4 @@ fn unreadable(why: impl std::fmt::Display) -> Fault {
     let message = format!("the result is withheld: the target's catalogue can't be read: {why}");
     Fault::new(Blame::Upstream, "catalogue_unreadable", "58000", message)
         .hint("Without it nobody knows which columns to mask. Try again, or tell the operator.")
-}
-
-fn unknown(unknown: Unknown) -> Fault {
-    let message = format!("the result is withheld: {unknown}");
-    Fault::new(Blame::Policy, "origin_unknown", "42501", message).hint(
-        "A table made in the transaction that reads it can't be checked for columns to mask; \
-         commit first.",
-    )
 }

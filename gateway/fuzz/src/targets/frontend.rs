@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 use portcullis::fault::Fault;
+use portcullis::protocol::postgres::frame;
 use portcullis::protocol::postgres::frontend::{self, Grammar, Step};
-use portcullis::protocol::postgres::{frame, names::Names};
+use portcullis::protocol::postgres::names::{Answer, Names};
 use portcullis::protocol::{Facts, Request, State};
 
 use crate::Target;
@@ -60,7 +61,7 @@ fn requests(data: &[u8]) -> usize {
                 if frontend::parse_sent(&mut names, &name, id, text, Arc::default()).is_err() {
                     return count;
                 }
-                names.settle(&name, id, true);
+                names.settle(&name, id, Answer::Done);
             }
             Step::Bind { request, .. } => one_message(&request, b'B'),
             Step::Execute { request, .. } => one_message(&request, b'E'),

@@ -50,6 +50,26 @@ pub fn command_tag(body: Bytes) -> Result<String, BadBody> {
     String::from_utf8(tag.into()).map_err(|_| BadBody)
 }
 
+/// Whether a CommandComplete's tag can be that of a statement with this verb.
+///
+/// Tags begin with the words of the command, as verbs do. The first word tells a read from a
+/// write from a change of the schema, and only it is compared.
+pub fn tag_fits(verb: &str, tag: &str) -> bool {
+    let word = tag.split(' ').next().unwrap_or_default();
+    match verb {
+        // The tag of what was prepared.
+        "execute" => true,
+        "begin" => matches!(word, "BEGIN" | "START"),
+        // A transaction that failed ends with ROLLBACK whatever was asked.
+        "commit" | "prepare_transaction" => matches!(word, "COMMIT" | "PREPARE" | "ROLLBACK"),
+        "select_into" | "create_table_as" | "create_materialized_view" => {
+            matches!(word, "SELECT" | "CREATE")
+        }
+        // `CREATE TABLE ... AS EXECUTE` and rules keep the kind of what was written.
+        _ => verb.split('_').next().unwrap_or_default().eq_ignore_ascii_case(word),
+    }
+}
+
 /// Reads name and value of a ParameterStatus ('S').
 pub fn parameter_status(body: Bytes) -> Result<(String, String), BadBody> {
     let mut fields = Fields::new(body);

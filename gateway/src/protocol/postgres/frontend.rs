@@ -6,8 +6,9 @@ use std::sync::Arc;
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::frame::{self, BadBody, Fields, Frame};
-use super::names::{Full, Lookup, Names, Portal, Prepared};
+use super::names::{Full, Lookup, Names, Portal, Prepared, STATEMENT_KIND};
 use crate::fault::{Blame, Fault};
+use crate::limits::NAME_BYTES_MAX;
 use crate::protocol::{Facts, Kind, Parameter, Request, State};
 
 /// Words that go upstream without judgement, because none of them can run anything: what they
@@ -136,10 +137,13 @@ pub fn step(
         b'Q' => query(&mut fields, names, grammar, state),
         b'P' => parse(&mut fields, copy, names, grammar, state),
         b'B' => bind(&mut fields, copy, names, state),
-        b'E' => execute(&mut fields, names, state),
-        b'D' => named(&mut fields).map(|named| describe(named, names)),
+        b'E' => execute(&mut fields, copy, names, state),
+        b'D' => named(&mut fields).map(|named| describe(named, copy, names)),
         b'C' => named(&mut fields).map(|named| close(named, copy, names)),
-        b'S' => Ok(Step::Sync),
+        b'S' => {
+            names.next_cycle();
+            Ok(Step::Sync)
+        }
         b'H' => Ok(Step::Flush),
         b'X' => Ok(Step::Terminate),
         b'd' | b'c' | b'f' => {
@@ -180,7 +184,8 @@ fn query(
         Err(fault) => return Ok(Step::Refuse { cycle: Cycle::Simple, fault, request: None }),
     };
     let wire = wire(b'Q', |out| frame::put_string(out, &raw));
-    Ok(match grammar.facts(&text) {
+    let facts = grammar.facts(&text).and_then(|facts| separate(&facts, names).map(|()| facts));
+    Ok(match facts {
         Ok(facts) => Step::Query { request: request(Kind::SqlQuery, text, facts, state, wire) },
         Err(fault) => {
             let request = Some(request(Kind::SqlQuery, text, Arc::default(), state, Bytes::new()));
@@ -207,7 +212,8 @@ fn parse(
         Ok(text) => text,
         Err(fault) => return Ok(refuse(fault)),
     };
-    let facts = match grammar.facts(&text) {
+    let facts = grammar.facts(&text).and_then(|facts| separate(&facts, names).map(|()| facts));
+    let facts = match facts {
         Ok(facts) => facts,
         Err(fault) => {
             let request = request(Kind::SqlParse, text, Arc::default(), state, Bytes::new());
@@ -264,7 +270,7 @@ fn bind(
         Lookup::Found(prepared) => prepared,
         Lookup::Missing => return Ok(refuse(missing("prepared statement", &statement, "26000"))),
     };
-    if let Err(fault) = name(&portal) {
+    if let Err(fault) = name(&portal).and_then(|()| separate(&prepared.facts, names)) {
         return Ok(refuse(fault));
     }
     let id = names.mint();
@@ -314,12 +320,23 @@ fn formats(fields: &mut Fields) -> Result<Vec<i16>, BadBody> {
     if formats.iter().all(|format| matches!(format, 0 | 1)) { Ok(formats) } else { Err(BadBody) }
 }
 
-fn execute(fields: &mut Fields, names: &mut Names, state: &Arc<State>) -> Result<Step, BadBody> {
+fn execute(
+    fields: &mut Fields,
+    frame: Frame,
+    names: &mut Names,
+    state: &Arc<State>,
+) -> Result<Step, BadBody> {
     let name = fields.string()?;
     let rows_max = fields.i32()?;
     let Some(portal) = names.portal(&name) else {
         return Ok(refuse(missing("portal", &name, "34000")));
     };
+    if !names.is_sure(&portal) {
+        return Ok(Step::Wait(frame));
+    }
+    if let Err(fault) = separate(&portal.prepared.facts, names) {
+        return Ok(refuse(fault));
+    }
     let wire = wire(b'E', |out| {
         frame::put_string(out, &name);
         out.put_i32(rows_max);
@@ -338,9 +355,10 @@ fn named(fields: &mut Fields) -> Result<Named, BadBody> {
     }
 }
 
-fn describe(named: Named, names: &Names) -> Step {
+fn describe(named: Named, frame: Frame, names: &Names) -> Step {
     match &named {
         Named::Portal(name) => match names.portal(name) {
+            Some(portal) if !names.is_sure(&portal) => Step::Wait(frame),
             Some(portal) => Step::Describe { named, portal: Some(portal) },
             None => refuse(missing("portal", name, "34000")),
         },
@@ -352,6 +370,10 @@ fn describe(named: Named, names: &Names) -> Step {
 }
 
 fn close(named: Named, frame: Frame, names: &mut Names) -> Step {
+    let (Named::Portal(closed) | Named::Statement(closed)) = &named;
+    if let Err(fault) = name(closed) {
+        return refuse(fault);
+    }
     let id = names.mint();
     match &named {
         Named::Portal(name) => names.close_portal(name),
@@ -390,16 +412,47 @@ fn text(raw: &Bytes) -> Result<Arc<str>, Fault> {
     })
 }
 
-fn name(name: &Bytes) -> Result<(), Fault> {
-    if name.as_ref() != REFUSED_STATEMENT && std::str::from_utf8(name).is_ok() {
+fn name(name: &[u8]) -> Result<(), Fault> {
+    let why = if name.len() > NAME_BYTES_MAX {
+        format!("it has more than {NAME_BYTES_MAX} bytes, and the target would cut it")
+    } else if std::str::from_utf8(name).is_err() {
+        "it is not UTF-8".to_owned()
+    } else if name == REFUSED_STATEMENT {
+        "it is reserved".to_owned()
+    } else {
         return Ok(());
-    }
+    };
     Err(Fault::new(
         Blame::Client,
         "name_refused",
         "42602",
-        "this name of a statement or portal can't be used",
-    ))
+        format!("this name of a statement or portal can't be used: {why}"),
+    )
+    .hint("Choose another name."))
+}
+
+/// Refuses SQL that reaches into the names of the protocol: EXECUTE would run a statement whose
+/// judgement was put off until a portal of it runs.
+fn separate(facts: &Facts, names: &Names) -> Result<(), Fault> {
+    for statement in &facts.statements {
+        let named = statement.objects.iter().filter(|object| object.kind == STATEMENT_KIND);
+        for object in named {
+            let own = match statement.verb.as_str() {
+                "deallocate" => false,
+                "prepare" => object.name.as_bytes() == REFUSED_STATEMENT,
+                _ => names.is_prepared(object.name.as_bytes()),
+            };
+            if own {
+                let message = format!(
+                    "\"{}\" was prepared by the protocol, so SQL can't prepare or execute it",
+                    object.name
+                );
+                return Err(Fault::new(Blame::Policy, "name_shared", "42501", message)
+                    .hint("Run it with the protocol's Bind and Execute, or use PREPARE."));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn missing(what: &str, name: &Bytes, sqlstate: &'static str) -> Fault {

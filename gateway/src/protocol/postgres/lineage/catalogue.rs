@@ -148,6 +148,11 @@ impl Catalogue {
         self.relations.len()
     }
 
+    /// True for a table: its columns are themselves, whatever becomes of the views on it.
+    pub fn holds_rows(&self, oid: u32) -> bool {
+        self.relations.get(&oid).is_some_and(|relation| relation.kind == Kind::Table)
+    }
+
     /// A relation's `schema.name`.
     pub fn relation_name(&self, oid: u32) -> Option<String> {
         self.relations.get(&oid).map(|relation| format!("{}.{}", relation.schema, relation.name))
