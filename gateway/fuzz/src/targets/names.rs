@@ -37,17 +37,17 @@ const OPERATIONS: u8 = 10;
 pub(crate) const TARGET: Target = Target {
     name: "names",
     seeds: &[
-        &[PARSE, 1, BIND, 5, EXECUTE, 4, SYNC, 0, DRAIN, 0],
+        &[PARSE, 112, BIND, 4, EXECUTE, 4, SYNC, 0, DRAIN, 0],
         // A name prepared anew while the answer is under way, which then fails.
-        &[PARSE, 1, SYNC, 0, PARSE, 1, SYNC, 0, BIND, 1, EXECUTE, 0, SYNC, 0, DRAIN, 0],
-        &[PARSE, 1, ANSWER, 0, CLOSE_STATEMENT, 1, SYNC, 0, PARSE, 1, BIND, 1, EXECUTE, 0, SYNC, 0],
+        &[PARSE, 112, SYNC, 0, PARSE, 112, SYNC, 0, BIND, 1, EXECUTE, 0, SYNC, 0, DRAIN, 0],
+        &[PARSE, 112, ANSWER, 0, CLOSE_STATEMENT, 1, SYNC, 0, PARSE, 112, BIND, 1, EXECUTE, 0, SYNC, 0],
         // SQL takes the name over.
-        &[PARSE, 1, SYNC, 0, QUERY, 2, QUERY, 0, BIND, 1, EXECUTE, 0, SYNC, 0, DRAIN, 0],
-        &[QUERY, 5, PARSE, 0, BIND, 4, SYNC, 0, BIND, 4, FAIL, 0, EXECUTE, 4, SYNC, 0, DRAIN, 0],
-        &[PARSE, 0, BIND, 0, EXECUTE, 0, CLOSE_PORTAL, 0, EXECUTE, 0, SYNC, 0, DRAIN, 0],
+        &[PARSE, 112, SYNC, 0, QUERY, 2, QUERY, 0, BIND, 1, EXECUTE, 0, SYNC, 0, DRAIN, 0],
+        &[QUERY, 5, PARSE, 114, BIND, 6, SYNC, 0, DRAIN, 0, BIND, 6, FAIL, 0, EXECUTE, 4, SYNC, 0],
+        &[PARSE, 114, BIND, 0, EXECUTE, 0, CLOSE_PORTAL, 0, EXECUTE, 0, SYNC, 0, DRAIN, 0],
     ],
     words: &[
-        &[PARSE, 1, BIND, 1, EXECUTE, 0],
+        &[PARSE, 112, BIND, 1, EXECUTE, 0],
         &[SYNC, 0],
         &[FAIL, 0],
         &[ANSWER, 0],
