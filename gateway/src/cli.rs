@@ -140,6 +140,16 @@ pub struct AnswerArgs {
 /// `portcullis audit`.
 #[derive(Debug, Subcommand)]
 pub enum Audit {
+    /// Print the entries of a log that no gateway holds, or of a copy, one JSON object a line.
+    ///
+    /// Payloads stay sealed; `sessions report` opens those of a session.
+    Entries {
+        /// The log's folder, or a copy made by `audit snapshot`.
+        path: PathBuf,
+        /// Only entries of this type, such as `refusal` or `event`.
+        #[arg(long = "type", value_name = "TYPE")]
+        kind: Option<String>,
+    },
     /// Fetch a consistent copy of the log from a running gateway.
     Snapshot {
         /// Whom to ask.

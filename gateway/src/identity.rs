@@ -65,6 +65,8 @@ pub struct Claims {
     pub uid: Option<String>,
     /// The OAuth client: `cid`, `client_id`, `azp` or `appid`.
     pub client: Option<String>,
+    /// `sub_profile`: what kind of subject it is, such as `ai_agent`, when the token says so.
+    pub profile: Option<String>,
     /// `email`, when there is one.
     pub email: Option<String>,
     /// Groups from the configured claim; empty when the claim is missing.

@@ -52,6 +52,8 @@ pub const HOLD_IN_TRANSACTION_SECS_MAX: u64 = 60;
 pub const HOLD_READ_AHEAD_BYTES_MAX: usize = 256 * 1024;
 /// How often the configuration and the plugin files are looked at for changes.
 pub const RELOAD_POLL_MILLIS: u64 = 250;
+/// How often a refused configuration is read again, for what it names is not watched.
+pub const RELOAD_RETRY_MILLIS: u64 = 2_000;
 /// How long sessions may go on after the order to stop.
 pub const DRAIN_MILLIS_MAX: u64 = 5_000;
 /// Cancel requests under way at once.

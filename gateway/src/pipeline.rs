@@ -222,6 +222,9 @@ async fn warden(live: &Live, place: &mut Registered, key: &CancelKey) -> Fault {
     let expires_at = live.session.principal().claims().expires_at;
     let expiry = u64::try_from(expires_at).unwrap_or(0);
     let expiry = SystemTime::UNIX_EPOCH + Duration::from_secs(expiry);
+    let mut trust = live.gateway.trust();
+    // What changed between the sign-in and now must not be missed.
+    trust.mark_changed();
     loop {
         // Asked again each round: a suspended machine's timers stand still, its clock does not.
         let left = expiry.duration_since(SystemTime::now()).unwrap_or(Duration::ZERO);
@@ -230,6 +233,11 @@ async fn warden(live: &Live, place: &mut Registered, key: &CancelKey) -> Fault {
         }
         tokio::select! {
             () = sleep(left.min(EXPIRY_LOOK)) => {}
+            Ok(()) = trust.changed() => {
+                if let Err(fault) = live.gateway.recheck(&live.session) {
+                    return fault;
+                }
+            }
             fault = place.ended() => return fault.unwrap_or_else(client_gone),
             () = cancel.notified() => {
                 if live.holding.load(Ordering::SeqCst) {

@@ -57,6 +57,9 @@ pub enum Class {
 pub struct Statement {
     /// The command, lower case with underscores: `select`, `delete`, `drop_table`, ...
     pub verb: String,
+    /// The verb of every act found anywhere in the tree, its own among them: a data-modifying
+    /// CTE, the statement that PREPARE or EXPLAIN ANALYZE holds, each branch of a MERGE. Sorted.
+    pub acts: Vec<String>,
     /// The most severe class found anywhere in the tree (a data-modifying CTE makes a Write).
     pub class: Class,
     /// Byte range of this statement in the request's text.

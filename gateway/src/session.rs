@@ -52,6 +52,11 @@ impl Session {
             peer: SocketAddr::from(([127, 0, 0, 1], 5)),
         }
     }
+    /// Whether these rules would open it today.
+    pub fn admitted(&self, rules: &[AccessRule]) -> bool {
+        let claims = self.principal.claims();
+        rules.iter().any(|rule| rule.admits(claims) && rule.opens(&self.role, &self.database))
+    }
     /// The id.
     pub fn id(&self) -> SessionId {
         self.id

@@ -76,6 +76,12 @@ impl Operation {
         self.attributes.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
     }
 
+    /// Whether an act of this verb is found anywhere in the statement. Code that can't be looked
+    /// into (class `code`) may hide one all the same.
+    pub fn does(&self, verb: &str) -> bool {
+        self.acts.iter().any(|act| act == verb)
+    }
+
     /// Whether a flag such as `unbounded_write` is set.
     pub fn is(&self, flag: &str) -> bool {
         self.attribute(flag) == Some("true")

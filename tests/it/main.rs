@@ -2,6 +2,17 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 mod demo;
+mod approval;
+mod audit;
+mod cancel;
+mod demo;
+mod evasion;
 mod extended;
 mod harness;
+mod hostile;
+mod identity;
+mod masking;
+mod operator;
+mod postgres;
+mod reload;
 mod stage;

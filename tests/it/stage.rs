@@ -1,11 +1,16 @@
 //! A shop behind a gateway with masks, ready for clients.
 
+use std::time::{Duration, Instant};
+
 use portcullis_tests::driver;
 use portcullis_tests::gateway::{Gateway, Setup, Site};
 use portcullis_tests::okta::Okta;
 use portcullis_tests::plugins::component;
 use portcullis_tests::postgres::{APP_ROLE, DATABASE, Postgres};
 use portcullis_tests::wire::Wire;
+
+/// Longest wait for something that has to happen.
+const WAIT_SECS_MAX: Duration = Duration::from_secs(30);
 
 /// Servers, issuer and site; the gateway is started on it.
 pub(crate) struct Stage {
@@ -49,6 +54,14 @@ impl Stage {
         let address = gateway.postgres_address();
         let connecting = driver::connect(address, &ca_pem, APP_ROLE, DATABASE, &token);
         self.okta.runtime().block_on(connecting).expect("the driver signs in")
+    }
+
+    /// Waits until a query of the superuser gives this.
+    pub(crate) fn wait_for(&self, sql: &str, wanted: &str) {
+        let end = Instant::now() + WAIT_SECS_MAX;
+        while self.admin(sql) != wanted {
+            assert!(Instant::now() < end, "never came: {sql} = {wanted:?}");
+        }
     }
 
     /// Runs SQL past the gateway as the superuser.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use crate::process::{self, Output};
+use crate::process::{self, Output, Server};
 
 /// Longest run of a client before the test fails.
 pub const CLIENT_SECS_MAX: Duration = Duration::from_secs(60);
@@ -89,6 +89,20 @@ impl Psql {
         let mut command = self.command();
         command.args(["-c", sql]);
         process::run(command, "", self.deadline)
+    }
+
+    /// Starts one `-c` command and leaves it running.
+    pub fn start(&self, sql: &str) -> Server {
+        let mut command = self.command();
+        command.args(["-c", sql]);
+        Server::start("psql", command)
+    }
+
+    /// Starts the statements of a file, up to the first error, and leaves it running.
+    pub fn start_file(&self, file: &Path) -> Server {
+        let mut command = self.command();
+        command.args(["--set", "ON_ERROR_STOP=1", "--file"]).arg(file);
+        Server::start("psql", command)
     }
 
     fn command(&self) -> Command {

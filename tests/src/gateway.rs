@@ -99,6 +99,20 @@ impl Site {
         let mut command = Command::new(binary());
         command.arg("serve").arg("--config").arg(self.config_file());
         command.envs(environment.iter().copied());
+        self.start_command(command)
+    }
+
+    /// Starts a gateway for which no file can grow beyond this: to it, the disk is full.
+    pub fn start_with_files_up_to(&self, bytes: u64) -> Gateway<'_> {
+        let mut command = Command::new("sh");
+        // Ignored, the signal becomes an error of the write, as on a full disk.
+        let script = "trap '' XFSZ; limit=$1; shift; exec prlimit --fsize=\"$limit\" \"$@\"";
+        command.args(["-c", script, "sh", &bytes.to_string()]).arg(binary());
+        command.arg("serve").arg("--config").arg(self.config_file());
+        self.start_command(command)
+    }
+
+    fn start_command(&self, command: Command) -> Gateway<'_> {
         let mut server = Server::start("portcullis serve", command);
         let mut bound = Bound::default();
         while !bound.take(&server.line(START_SECS_MAX)) {}
@@ -119,6 +133,11 @@ impl Site {
         self.dir.path().join("portcullis.toml")
     }
 
+    /// The folder of the log.
+    pub fn log_dir(&self) -> PathBuf {
+        self.data_dir().join("log")
+    }
+
     /// The gateway's data folder, with its log.
     pub fn data_dir(&self) -> PathBuf {
         self.dir.path().join("data")
@@ -127,6 +146,15 @@ impl Site {
     /// The site's own folder.
     pub fn dir(&self) -> &Path {
         self.dir.path()
+    }
+
+    /// Changes the configuration, as an editor would: by renaming over the old one.
+    pub fn edit_config(&self, edit: impl FnOnce(String) -> String) {
+        let file = self.config_file();
+        let text = fs::read_to_string(&file).expect("the configuration can be read");
+        let next = self.dir.path().join("next.portcullis.toml");
+        folder::write(&next, &edit(text));
+        fs::rename(&next, file).expect("a file of ours can be replaced");
     }
 
     /// Puts another policy in place, as an editor would: by renaming over the old one.

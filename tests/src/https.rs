@@ -36,13 +36,14 @@ pub struct Question<'a> {
 /// Asks over plain HTTP.
 pub fn ask(address: SocketAddr, question: Question<'_>) -> io::Result<Answer> {
     let mut stream = connect(address)?;
-    exchange(&mut stream, address, question)
+    exchange(&mut stream, &address.to_string(), question)
 }
 
 /// Asks over https, trusting only the authority `ca_pem`.
 pub fn ask_tls(address: SocketAddr, ca_pem: &str, question: Question<'_>) -> io::Result<Answer> {
     let mut stream = wire::tls(connect(address)?, ca_pem)?;
-    exchange(&mut stream, address, question)
+    // The name that the harness's certificates are for.
+    exchange(&mut stream, &format!("localhost:{}", address.port()), question)
 }
 
 fn connect(address: SocketAddr) -> io::Result<TcpStream> {
@@ -53,11 +54,11 @@ fn connect(address: SocketAddr) -> io::Result<TcpStream> {
 
 fn exchange(
     stream: &mut (impl Read + Write),
-    address: SocketAddr,
+    host: &str,
     question: Question<'_>,
 ) -> io::Result<Answer> {
     let mut request = format!("{} {} HTTP/1.1\r\n", question.method, question.path);
-    request.push_str(&format!("Host: localhost:{}\r\nConnection: close\r\n", address.port()));
+    request.push_str(&format!("Host: {host}\r\nConnection: close\r\n"));
     request.push_str(&format!("Content-Length: {}\r\n", question.body.len()));
     for (name, value) in question.headers {
         request.push_str(&format!("{name}: {value}\r\n"));

@@ -6,6 +6,8 @@
 //!
 //! - [`postgres::Postgres`]: a PostgreSQL server with the small shop database, behind SCRAM.
 //! - [`gateway::Gateway`]: `portcullis serve` as its users start it.
+//! - [`operator`]: what an operator does: settings, questions, the log.
+//! - [`components`]: plugins made by hand, mostly hostile.
 //! - [`okta::Okta`]: the development issuer, and its people and agents.
 //! - [`oidc_provider::OidcProvider`]: an issuer by somebody else, over https.
 //! - [`clients::Psql`], [`driver`] and [`wire::Wire`]: two stock clients, and one that sends
@@ -14,12 +16,14 @@
 
 pub mod certs;
 pub mod clients;
+pub mod components;
 pub mod driver;
 pub mod folder;
 pub mod gateway;
 pub mod https;
 pub mod oidc_provider;
 pub mod okta;
+pub mod operator;
 pub mod plugins;
 pub mod postgres;
 pub mod process;

@@ -32,13 +32,18 @@ impl Okta {
 
     /// Starts it on a free port with another kind of key.
     pub fn start_signing(signing: Signing) -> Self {
+        Self::start_at(0, signing)
+    }
+
+    /// Starts it on this port of 127.0.0.1, with keys of its own as every time.
+    pub fn start_at(port: u16, signing: Signing) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
             .build()
             .expect("a runtime can be made");
         let settings = Settings {
-            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            listen: SocketAddr::from(([127, 0, 0, 1], port)),
             audience: AUDIENCE.into(),
             token_secs: TOKEN_SECS,
             signing,

@@ -120,6 +120,9 @@ impl Postgres {
 
 impl Drop for Postgres {
     fn drop(&mut self) {
+        if self.server.wait(Duration::ZERO).is_some() {
+            return;
+        }
         // Immediate shutdown takes the server's children along; a plain kill would orphan them.
         self.server.signal("QUIT");
         self.server.wait(START_SECS_MAX);

@@ -125,6 +125,22 @@ impl Server {
         }
     }
 
+    /// The lines of standard output that nobody has read, up to its end; a failed test if it
+    /// does not end before `deadline`.
+    pub fn rest(&mut self, deadline: Duration) -> Vec<String> {
+        let end = Instant::now() + deadline;
+        let mut lines = Vec::new();
+        loop {
+            match self.lines.recv_timeout(end.saturating_duration_since(Instant::now())) {
+                Ok(line) => lines.push(line),
+                Err(RecvTimeoutError::Disconnected) => return lines,
+                Err(RecvTimeoutError::Timeout) => {
+                    panic!("{} went on: {}", self.name, self.stderr())
+                }
+            }
+        }
+    }
+
     /// What it wrote to standard error until now.
     pub fn stderr(&self) -> String {
         lock(&self.stderr).clone()

@@ -42,6 +42,7 @@ pub(crate) fn claims(subject: &str, groups: &[&str]) -> Claims {
         expires_at: i64::MAX,
         auth_time: None,
         key_id: None,
+        profile: None,
         key_thumbprint: "thumb".into(),
         token_sha256: "00".into(),
     }

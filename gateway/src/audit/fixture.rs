@@ -42,6 +42,7 @@ pub(super) fn claims() -> Claims {
         expires_at: 1_700_003_600,
         auth_time: None,
         key_id: Some("kid-1".to_owned()),
+        profile: None,
         key_thumbprint: "thumb".to_owned(),
         token_sha256: "5e".repeat(32),
     }
@@ -70,6 +71,7 @@ pub(super) fn facts() -> Facts {
             columns: vec!["email".to_owned()],
             whole_row: false,
             unbounded_write: false,
+            acts: Vec::new(),
             attributes: Vec::new(),
         }],
         second_opinion: "agrees".to_owned(),

@@ -151,6 +151,31 @@ impl Reader {
         Ok(Self { store: Arc::new(store), master, key: key.trim().to_owned() })
     }
 
+    /// Opens a copy of a store, which comes without keys: payloads stay sealed.
+    ///
+    /// # Errors
+    /// It is no store, or it can't be read.
+    pub fn open_copy(file: &Path) -> Result<Self, Error> {
+        let store = Sealed::open(file).map_err(|error| Error::store(file, error))?;
+        Ok(Self { store: Arc::new(store), master: None, key: String::new() })
+    }
+
+    /// Hands over every entry in order, as stored, until `each` returns false. Entries of no
+    /// session, such as refusals, are found in no other way.
+    ///
+    /// # Errors
+    /// The store can't be read.
+    pub fn entries(&self, each: &mut dyn FnMut(u64, &[u8]) -> bool) -> Result<(), Error> {
+        let view = self.view()?;
+        for index in 0..view.size().map_err(store_error)? {
+            let line = view.leaf(index).map_err(store_error)?.unwrap_or_default();
+            if !each(index, &line) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     /// The log's public key, `name+hash+key`; empty when the folder has none.
     pub fn public_key(&self) -> &str {
         &self.key

@@ -61,6 +61,7 @@ pub fn check(claims: &Members, rules: &Rules, now: i64) -> Result<Checked, Fault
         issuer: String::new(),
         uid: optional(claims, "uid")?,
         client,
+        profile: optional(claims, "sub_profile")?,
         email: optional(claims, "email")?,
         groups: groups(claims, &settings.groups_claim)?,
         scopes,

@@ -14,14 +14,13 @@ use crate::fault::{Blame, Fault};
 /// The real thing behind [`Evidence`].
 pub(super) struct LogEvidence {
     gateway: Arc<Gateway>,
-    config_digest: String,
     runtime: Handle,
 }
 
 impl LogEvidence {
     /// Made inside the runtime whose threads wait for the log.
-    pub(super) fn new(gateway: Arc<Gateway>, config_digest: String) -> Self {
-        Self { gateway, config_digest, runtime: Handle::current() }
+    pub(super) fn new(gateway: Arc<Gateway>) -> Self {
+        Self { gateway, runtime: Handle::current() }
     }
 }
 
@@ -42,6 +41,7 @@ impl Evidence for LogEvidence {
 
     fn status(&self) -> Value {
         let gateway = &self.gateway;
+        let config = gateway.config();
         let verifier = gateway.verifier();
         let issuers: Vec<Value> = verifier
             .status()
@@ -60,7 +60,8 @@ impl Evidence for LogEvidence {
             .collect();
         json!({
             "version": env!("CARGO_PKG_VERSION"),
-            "config_digest": self.config_digest,
+            "config_digest": config.digest,
+            "config_change_refused": config.change_refused,
             "sessions_open": gateway.sessions.count(),
             "log": gateway.log.status(),
             "issuers": issuers,

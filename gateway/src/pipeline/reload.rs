@@ -1,7 +1,8 @@
 //! Takes up changes of the configuration, the policies and the plugin files while sessions run.
 //!
 //! A change lands at the next statement. One that can't be used changes nothing: the last good
-//! one stays in force, the operator is told, and the log says so.
+//! one stays in force, the operator is told, and the log says so. Sessions that a change no
+//! longer admits end.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -9,14 +10,14 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::watch;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
-use super::runtime::{self, Gateway};
+use super::runtime::{self, ConfigState, Gateway};
 use crate::audit::Event;
 use crate::config::{self, Config};
-use crate::fault::Fault;
+use crate::fault::{Blame, Fault};
 use crate::identity::Verifier;
-use crate::limits::{ISSUER_FIRST_FETCH_MILLIS_MAX, RELOAD_POLL_MILLIS};
+use crate::limits::{ISSUER_FIRST_FETCH_MILLIS_MAX, RELOAD_POLL_MILLIS, RELOAD_RETRY_MILLIS};
 use crate::policy::{PolicySettings, Problem};
 
 /// Size and time of each watched file; a missing file is a state like any other.
@@ -24,25 +25,128 @@ type Look = HashMap<PathBuf, Option<(u64, SystemTime)>>;
 
 /// Watches until the gateway stops. The log can fail here; then it is the sessions that stop.
 pub(super) async fn watch(gateway: Arc<Gateway>, config: Config, mut stop: watch::Receiver<bool>) {
-    let mut config = config;
-    let mut seen = look(&config);
+    let mut watcher = Watcher { seen: look(&config), gateway, config, refused: None };
+    let mut keys = watcher.gateway.verifier().changes();
     loop {
         tokio::select! {
             () = super::serve::stopped(&mut stop) => return,
+            Ok(()) = keys.changed() => {
+                watcher.gateway.trust_changed();
+                continue;
+            }
             () = sleep(Duration::from_millis(RELOAD_POLL_MILLIS)) => {}
         }
-        let now = look(&config);
-        if now == seen {
+        if !watcher.due() {
             continue;
         }
-        seen = now;
-        let result = match load(&config).await {
-            Ok(next) => apply(&gateway, &mut config, next).await,
-            Err(reason) => reject(&gateway, reason).await,
-        };
-        if let Err(fault) = result {
+        if let Err(fault) = watcher.reload().await {
             tracing::error!("a change of the configuration is not recorded: {fault}");
         }
+        keys = watcher.gateway.verifier().changes();
+    }
+}
+
+/// What is in force, and what was tried last.
+struct Watcher {
+    gateway: Arc<Gateway>,
+    config: Config,
+    seen: Look,
+    refused: Option<Refused>,
+}
+
+/// A change that could not be used.
+struct Refused {
+    reason: String,
+    again: Instant,
+}
+
+impl Watcher {
+    /// Whether there is something to read: a file that changed, or a refusal to look at again. A
+    /// refused configuration may name files that the one in force does not, and those are not
+    /// watched.
+    fn due(&mut self) -> bool {
+        let now = look(&self.config);
+        let changed = now != self.seen;
+        self.seen = now;
+        changed || self.refused.as_ref().is_some_and(|refused| refused.again <= Instant::now())
+    }
+
+    async fn reload(&mut self) -> Result<(), Fault> {
+        match load(&self.config).await {
+            Ok(next) => self.apply(next).await,
+            Err(reason) => self.refuse(reason).await,
+        }
+    }
+
+    /// Tells the operator and the log, once for each reason.
+    async fn refuse(&mut self, reason: String) -> Result<(), Fault> {
+        let again = Instant::now() + Duration::from_millis(RELOAD_RETRY_MILLIS);
+        let known = self.refused.as_ref().is_some_and(|refused| refused.reason == reason);
+        self.refused = Some(Refused { reason: reason.clone(), again });
+        if known {
+            return Ok(());
+        }
+        self.tell(true);
+        tracing::error!("the changed configuration is refused, the last good one stays:\n{reason}");
+        self.gateway.log.event(Event::ConfigRejected { reason }).await
+    }
+
+    fn tell(&self, change_refused: bool) {
+        let digest = self.config.digest.clone();
+        self.gateway.set_config(ConfigState { digest, change_refused });
+    }
+
+    /// Puts the new configuration in force. Whatever can fail for the whole of it comes first, so
+    /// that a refused change changes nothing; then each target's policy stands for itself.
+    async fn apply(&mut self, next: Config) -> Result<(), Fault> {
+        let targets = match runtime::targets(&next.targets) {
+            Ok(targets) => targets,
+            Err(errors) => return self.refuse(errors.join("\n")).await,
+        };
+        let config = &self.config;
+        if next.listeners != config.listeners
+            || next.log != config.log
+            || next.admin.listen != config.admin.listen
+        {
+            let reason = "a change of listeners, log or the admin address needs a restart";
+            return self.refuse(reason.to_owned()).await;
+        }
+        let mut verifier = None;
+        if next.issuers != config.issuers {
+            match Verifier::start(next.issuers.clone()) {
+                Ok(started) => verifier = Some(started),
+                Err(fault) => return self.refuse(fault.to_string()).await,
+            }
+        }
+        if let Some(verifier) = verifier {
+            verifier.first_fetch(Duration::from_millis(ISSUER_FIRST_FETCH_MILLIS_MAX)).await;
+            self.gateway.replace_verifier(verifier);
+        }
+        let mut sound = true;
+        for target in &next.targets {
+            sound &= publish(&self.gateway, &target.name, &target.policy).await?;
+        }
+        let names: Vec<String> = next.targets.iter().map(|target| target.name.clone()).collect();
+        self.gateway.policies.retain(&names);
+        self.gateway.approvals.trust(next.admin.approver_groups.clone());
+        self.gateway.replace_targets(targets);
+        let changed = next.digest != self.config.digest;
+        self.config = next;
+        // A file named for the first time may have changed since it was read: the next look takes
+        // it for changed and reads it once more.
+        let named = look(&self.config);
+        self.seen.retain(|file, _| named.contains_key(file));
+        for file in named.into_keys() {
+            self.seen.entry(file).or_insert(None);
+        }
+        self.refused = None;
+        self.tell(!sound);
+        if changed {
+            let digest = self.config.digest.clone();
+            tracing::info!(digest, "the changed configuration is in force");
+            self.gateway.log.event(Event::ConfigChange { digest }).await?;
+        }
+        Ok(())
     }
 }
 
@@ -66,60 +170,32 @@ async fn load(config: &Config) -> Result<Config, String> {
     Err(lines.join("\n"))
 }
 
-async fn reject(gateway: &Gateway, reason: String) -> Result<(), Fault> {
-    tracing::error!("the changed configuration is refused, the last good one stays:\n{reason}");
-    gateway.log.event(Event::ConfigRejected { reason }).await
-}
-
-/// Puts the new configuration in force, part by part; `config` becomes what is in force.
-async fn apply(gateway: &Gateway, config: &mut Config, next: Config) -> Result<(), Fault> {
-    let targets = match runtime::targets(&next.targets) {
-        Ok(targets) => targets,
-        Err(errors) => return reject(gateway, errors.join("\n")).await,
-    };
-    if next.listeners != config.listeners
-        || next.log != config.log
-        || next.admin.listen != config.admin.listen
-    {
-        let reason = "a change of listeners, log or the admin address needs a restart";
-        return reject(gateway, reason.to_owned()).await;
-    }
-    for target in &next.targets {
-        publish(gateway, &target.name, &target.policy).await?;
-    }
-    gateway.approvals.trust(next.admin.approver_groups.clone());
-    gateway.replace_targets(targets);
-    if next.issuers != config.issuers {
-        let verifier = match Verifier::start(next.issuers.clone()) {
-            Ok(verifier) => verifier,
-            Err(fault) => return reject(gateway, fault.to_string()).await,
-        };
-        verifier.first_fetch(Duration::from_millis(ISSUER_FIRST_FETCH_MILLIS_MAX)).await;
-        gateway.replace_verifier(verifier);
-    }
-    let changed = next.digest != config.digest;
-    let digest = next.digest.clone();
-    *config = next;
-    if changed {
-        tracing::info!(digest, "the changed configuration is in force");
-        gateway.log.event(Event::ConfigChange { digest }).await?;
-    }
-    Ok(())
-}
-
-/// Loads a target's policy anew if its file, its settings or one of its plugin files changed.
-async fn publish(gateway: &Gateway, target: &str, policy: &PolicySettings) -> Result<(), Fault> {
-    match gateway.policies.publish(target, policy) {
-        Ok(change) if change.is_empty() => Ok(()),
+/// Loads a target's policy anew if its file, its settings or one of its plugin files changed;
+/// false when it is refused.
+async fn publish(
+    gateway: &Arc<Gateway>,
+    target: &str,
+    policy: &PolicySettings,
+) -> Result<bool, Fault> {
+    // Compiling a plugin takes a while, and sessions run on this thread too.
+    let (shared, name, policy) = (Arc::clone(gateway), target.to_owned(), policy.clone());
+    let publish = move || shared.policies.publish(&name, &policy);
+    let published = tokio::task::spawn_blocking(publish).await.map_err(|_| {
+        Fault::new(Blame::Bug, "reload_failed", "XX000", "loading a policy ended in a defect")
+    })?;
+    match published {
+        Ok(change) if change.is_empty() => Ok(true),
         Ok(_) => {
             tracing::info!(target, "the changed policy is in force from the next statement on");
-            gateway.log.event(loaded(gateway, target)).await
+            gateway.log.event(loaded(gateway, target)).await?;
+            Ok(true)
         }
         Err(problems) => {
             let reason = problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n");
             tracing::error!("the changed policy is refused, the last good one stays:\n{reason}");
             let target = target.to_owned();
-            gateway.log.event(Event::PolicyRejected { target, reason }).await
+            gateway.log.event(Event::PolicyRejected { target, reason }).await?;
+            Ok(false)
         }
     }
 }

@@ -2,18 +2,20 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
+use tokio::sync::watch;
 
 use crate::audit::Log;
-use crate::fault::Fault;
+use crate::fault::{Blame, Fault};
 use crate::identity::Verifier;
 use crate::policy::Policies;
 use crate::policy::approval;
 use crate::protocol::Facts;
 use crate::protocol::postgres::frontend::Grammar;
 use crate::protocol::postgres::statement::{FactsCache, Parsers};
-use crate::session::registry;
+use crate::session::{Session, registry};
 use crate::upstream::TargetSettings;
 use crate::upstream::catalogue::Catalogues;
 use crate::upstream::tls::Tls;
@@ -26,6 +28,17 @@ pub struct Gateway {
     pub(super) policies: Policies,
     verifier: ArcSwap<Verifier>,
     targets: ArcSwap<HashMap<String, Arc<Target>>>,
+    config: ArcSwap<ConfigState>,
+    trust: watch::Sender<u64>,
+}
+
+/// Which configuration is in force, for the operator.
+#[derive(Clone, Debug, Default)]
+pub(super) struct ConfigState {
+    /// SHA-256 over it, hex.
+    pub(super) digest: String,
+    /// The files have changed since, and what they say now is refused.
+    pub(super) change_refused: bool,
 }
 
 /// One target, ready for sessions.
@@ -82,6 +95,7 @@ impl Gateway {
         policies: Policies,
         verifier: Verifier,
         targets: HashMap<String, Arc<Target>>,
+        digest: String,
     ) -> Self {
         Self {
             log,
@@ -90,6 +104,8 @@ impl Gateway {
             policies,
             verifier: ArcSwap::from_pointee(verifier),
             targets: ArcSwap::from_pointee(targets),
+            config: ArcSwap::from_pointee(ConfigState { digest, change_refused: false }),
+            trust: watch::Sender::default(),
         }
     }
 
@@ -110,13 +126,53 @@ impl Gateway {
         names
     }
 
-    /// Replaces the targets; open sessions keep theirs and take the new policy.
+    /// Replaces the targets; open sessions keep theirs and take the new policy, unless the new
+    /// access rules end them.
     pub(super) fn replace_targets(&self, targets: HashMap<String, Arc<Target>>) {
         self.targets.store(Arc::new(targets));
+        self.trust_changed();
+    }
+
+    /// Which configuration is in force.
+    pub(super) fn config(&self) -> Arc<ConfigState> {
+        self.config.load_full()
+    }
+
+    /// Says which configuration is in force.
+    pub(super) fn set_config(&self, state: ConfigState) {
+        self.config.store(Arc::new(state));
+    }
+
+    /// Makes every session check again whether it may go on.
+    pub(super) fn trust_changed(&self) {
+        self.trust.send_modify(|round| *round = round.wrapping_add(1));
+    }
+
+    /// Changes whenever sessions must check again whether they may go on.
+    pub(super) fn trust(&self) -> watch::Receiver<u64> {
+        self.trust.subscribe()
+    }
+
+    /// Whether an open session would be opened today: its token still counts, and the access
+    /// rules of its target still admit it.
+    pub(super) fn recheck(&self, session: &Session) -> Result<(), Fault> {
+        self.verifier().recheck(session.principal(), SystemTime::now())?;
+        let admitted = self.target(session.target()).is_some_and(|target| {
+            target.settings.databases.iter().any(|name| name == session.database())
+                && session.admitted(&target.settings.access)
+        });
+        if admitted { Ok(()) } else { Err(withdrawn(session.target())) }
     }
 
     /// Replaces the verifier and stops the old one's tasks.
     pub(super) fn replace_verifier(&self, verifier: Verifier) {
         self.verifier.swap(Arc::new(verifier)).stop();
+        self.trust_changed();
     }
+}
+
+fn withdrawn(target: &str) -> Fault {
+    let message = format!("the session ends because target \"{target}\" is no longer open to it");
+    Fault::new(Blame::Policy, "access_withdrawn", "57P01", message)
+        .hint("The operator changed who may connect; what ran before is recorded.")
 }

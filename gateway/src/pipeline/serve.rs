@@ -69,7 +69,8 @@ pub async fn start(config: Config) -> Result<Running, Vec<String>> {
         tracing::warn!(issuer = issuer.name, "the keys of an issuer can't be read: {why}");
     }
     let approvals = Registry::new(config.admin.approver_groups.clone());
-    let gateway = Arc::new(Gateway::new(log, approvals, policies, verifier, targets));
+    let digest = config.digest.clone();
+    let gateway = Arc::new(Gateway::new(log, approvals, policies, verifier, targets, digest));
     for name in gateway.target_names() {
         let loaded = reload::loaded(&gateway, &name);
         gateway.log.event(loaded).await.map_err(|fault| one(fault.to_string()))?;
@@ -98,7 +99,7 @@ async fn bind(
         settings: config.admin.clone(),
         people: Arc::new(Tokens(Arc::clone(&gateway))),
         approvals: gateway.approvals.clone(),
-        evidence: Arc::new(LogEvidence::new(Arc::clone(&gateway), config.digest.clone())),
+        evidence: Arc::new(LogEvidence::new(Arc::clone(&gateway))),
         scratch_dir: config.log.dir.clone(),
     };
     let admin = Admin::bind(desk).await.map_err(|fault| vec![fault.to_string()])?;

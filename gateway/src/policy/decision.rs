@@ -289,6 +289,7 @@ fn operation(seq: usize, statement: &Statement, request: &Request) -> Option<wit
         seq: u32::try_from(seq).ok()?,
         kind: "sql".to_owned(),
         verb: statement.verb.clone(),
+        acts: statement.acts.clone(),
         class: class(statement.class).to_owned(),
         text: request.text().get(statement.start..statement.end)?.to_owned(),
         resources: statement

@@ -1,17 +1,15 @@
 //! One loaded policy ([`Generation`]), and the one in force for each target ([`Policies`]).
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
+use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use aws_lc_rs::hmac;
 
 use super::host::Engine;
 use super::instances::Places;
-use super::plugin::{self, Plugin};
-use super::{PluginStamp, PolicySettings, Problem, digest};
+use super::plugin::Plugin;
+use super::{PluginStamp, PolicySettings, Problem};
 
 /// A policy with its plugins compiled, linked and configured. It never changes; sessions hold it
 /// for the length of a request, so a reload lands at the next one.
@@ -97,7 +95,7 @@ impl Engine {
 pub struct Change {
     /// The target.
     pub target: String,
-    /// SHA-256 of the policy file before and now, hex.
+    /// SHA-256 of the policy file before and now, hex; a target that is new had none.
     pub policy_digest: (String, String),
     /// The plugins before.
     pub before: Arc<[PluginStamp]>,
@@ -116,15 +114,7 @@ impl Change {
 #[derive(Debug)]
 pub struct Policies {
     engine: Engine,
-    current: HashMap<String, ArcSwap<Generation>>,
-    /// What each plugin file was when it was last looked at.
-    seen: Mutex<HashMap<PathBuf, Seen>>,
-}
-
-#[derive(Clone, Debug, Eq, PartialEq)]
-struct Seen {
-    stat: Option<(u64, SystemTime)>,
-    digest: Option<String>,
+    current: ArcSwap<HashMap<String, Arc<Generation>>>,
 }
 
 impl Policies {
@@ -140,7 +130,7 @@ impl Policies {
         for (target, settings) in targets {
             match engine.load(&settings) {
                 Ok(generation) => {
-                    current.insert(target, ArcSwap::from_pointee(generation));
+                    current.insert(target, Arc::new(generation));
                 }
                 Err(more) => problems.extend(more.into_iter().map(|p| p.on(&target))),
             }
@@ -148,82 +138,45 @@ impl Policies {
         if !problems.is_empty() {
             return Err(problems);
         }
-        let policies = Self { engine, current, seen: Mutex::default() };
-        for generation in policies.current.values() {
-            policies.remember(&generation.load());
-        }
-        Ok(policies)
+        Ok(Self { engine, current: ArcSwap::from_pointee(current) })
     }
 
     /// The policy in force for a target; `None` for a target that is not configured, which must
     /// be refused.
     pub fn current(&self, target: &str) -> Option<Arc<Generation>> {
-        self.current.get(target).map(ArcSwap::load_full)
+        self.current.load().get(target).map(Arc::clone)
     }
 
-    /// Loads a policy anew and puts it in force from the next request on.
+    /// Loads a policy, anew or for a target that had none, and puts it in force from the next
+    /// request on.
     ///
     /// # Errors
     /// Every problem; the policy in force stays the one before.
     pub fn publish(&self, target: &str, settings: &PolicySettings) -> Result<Change, Vec<Problem>> {
-        let slot = self
-            .current
-            .get(target)
-            .ok_or_else(|| vec![Problem::general("is not a target of this gateway").on(target)])?;
         let next = Arc::new(self.engine.load(settings).map_err(|problems| {
             problems.into_iter().map(|problem| problem.on(target)).collect::<Vec<_>>()
         })?);
-        self.remember(&next);
-        let last = slot.swap(next.clone());
+        let last = self.current.rcu(|current| {
+            let mut current = HashMap::clone(current);
+            current.insert(target.to_owned(), Arc::clone(&next));
+            current
+        });
+        let last = last.get(target);
+        let digest = last.map(|last| last.settings.digest.clone()).unwrap_or_default();
         Ok(Change {
             target: target.to_owned(),
-            policy_digest: (last.settings.digest.clone(), next.settings.digest.clone()),
-            before: last.stamps.clone(),
+            policy_digest: (digest, next.settings.digest.clone()),
+            before: last.map_or_else(|| Arc::from([]), |last| Arc::clone(&last.stamps)),
             now: next.stamps.clone(),
         })
     }
 
-    /// Targets with a plugin file whose contents changed since they were last loaded or reported
-    /// here. Each change is reported once, so a broken file is tried once.
-    pub fn changed(&self) -> Vec<String> {
-        let mut touched: Vec<PathBuf> = Vec::new();
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        for (file, last) in seen.iter_mut() {
-            let stat = stat(file);
-            if stat.is_some() && stat == last.stat {
-                continue;
-            }
-            let digest = plugin::read(file).ok().map(|bytes| digest::sha256(&bytes));
-            if digest != last.digest {
-                touched.push(file.clone());
-            }
-            *last = Seen { stat, digest };
-        }
-        drop(seen);
-        let uses = |generation: &Generation| {
-            generation.settings.plugins.iter().any(|plugin| touched.contains(&plugin.file))
-        };
-        let mut targets: Vec<String> = self
-            .current
-            .iter()
-            .filter(|(_, generation)| uses(&generation.load()))
-            .map(|(target, _)| target.clone())
-            .collect();
-        targets.sort();
-        targets
+    /// Forgets every target but these; open sessions keep the policy they hold.
+    pub fn retain(&self, targets: &[String]) {
+        self.current.rcu(|current| {
+            let mut current = HashMap::clone(current);
+            current.retain(|target, _| targets.contains(target));
+            current
+        });
     }
-
-    fn remember(&self, generation: &Generation) {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        for (settings, stamp) in generation.settings.plugins.iter().zip(&*generation.stamps) {
-            // No stat: the file may have changed since it was read, so the next look hashes it.
-            let digest = Some(stamp.digest.clone());
-            seen.insert(settings.file.clone(), Seen { stat: None, digest });
-        }
-    }
-}
-
-fn stat(file: &Path) -> Option<(u64, SystemTime)> {
-    let metadata = std::fs::metadata(file).ok()?;
-    Some((metadata.len(), metadata.modified().ok()?))
 }

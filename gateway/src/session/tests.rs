@@ -19,6 +19,7 @@ fn claims() -> Claims {
         expires_at: 0,
         auth_time: None,
         key_id: None,
+        profile: None,
         key_thumbprint: String::new(),
         token_sha256: String::new(),
     }

@@ -20,7 +20,7 @@ pub struct Settings {
     /// Classes of statement that are held.
     #[serde(default)]
     classes: Vec<String>,
-    /// Verbs that are held, such as `delete` or `drop_table`.
+    /// Verbs that are held wherever they stand in a statement, and code that can hide them.
     #[serde(default)]
     verbs: Vec<String>,
     /// Relations that are not written without approval.
@@ -95,8 +95,13 @@ impl Approver for ApprovalWrites {
 impl ApprovalWrites {
     fn holds(&self, operation: &Operation) -> Option<(&'static str, String)> {
         let settings = &self.settings;
-        if settings.verbs.contains(&operation.verb) {
-            return Some(("writes.verb", format!("`{}`", operation.verb)));
+        if let Some(verb) = settings.verbs.iter().find(|verb| operation.does(verb)) {
+            return Some(("writes.verb", format!("`{verb}`")));
+        }
+        if !settings.verbs.is_empty() && operation.class == "code" {
+            let verbs = settings.verbs.join("`, `");
+            let why = format!("`{}` runs code that may `{verbs}`", operation.verb);
+            return Some(("writes.code", why));
         }
         let mut written = operation.relations().filter(|object| object.access == Access::Write);
         let kept = |name: &str| settings.relations.iter().any(|pattern| pattern.matches(name));

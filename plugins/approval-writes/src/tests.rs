@@ -26,6 +26,7 @@ fn ask(settings: &str, verb: &str, class: &str, writes: &[&str], risk: u8) -> Op
         seq: 0,
         kind: "sql".into(),
         verb: verb.into(),
+        acts: vec![verb.into()],
         class: class.into(),
         text: String::new(),
         resources: writes
@@ -102,4 +103,27 @@ fn mistakes_are_refused() {
         assert!(made.is_err(), "{settings}");
     }
     assert!(serde_json::from_str::<super::Settings>(r#"{"class":[]}"#).is_err());
+}
+
+#[test]
+fn a_verb_is_held_wherever_it_stands_and_where_code_can_hide_it() {
+    let settings = r#"{"verbs":["delete"]}"#;
+    let plugin = ApprovalWrites::new(serde_json::from_str(settings).unwrap()).unwrap();
+    let rule = |verb: &str, acts: &[&str], class: &str| {
+        let operation = Operation {
+            seq: 0,
+            kind: "sql".into(),
+            verb: verb.into(),
+            acts: acts.iter().map(|act| (*act).to_owned()).collect(),
+            class: class.into(),
+            text: String::new(),
+            resources: Vec::new(),
+            attributes: Vec::new(),
+        };
+        plugin.holds(&operation).map(|(rule, _)| rule)
+    };
+    assert_eq!(rule("select", &["delete", "select"], "write"), Some("writes.verb"));
+    assert_eq!(rule("prepare", &["delete", "prepare"], "write"), Some("writes.verb"));
+    assert_eq!(rule("do", &["do"], "code"), Some("writes.code"));
+    assert_eq!(rule("update", &["update"], "write"), None);
 }

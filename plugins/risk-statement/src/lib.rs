@@ -119,7 +119,11 @@ impl RiskScorer for RiskStatement {
                 found.push(Finding { rule: rule.to_owned(), score, message });
             }
         };
-        if let Some((rule, message)) = act(operation) {
+        let acts = operation.acts.iter().chain([&operation.verb]);
+        let mut rules: Vec<_> = acts.filter_map(|verb| act(verb, operation)).collect();
+        rules.sort_unstable();
+        rules.dedup();
+        for (rule, message) in rules {
             add(rule, message.to_owned());
         }
         for object in operation.resources.iter().filter(|object| is_dangerous(object)) {
@@ -143,9 +147,8 @@ impl RiskScorer for RiskStatement {
     }
 }
 
-/// What the statement does, as its severest rule.
-fn act(operation: &Operation) -> Option<(&'static str, &'static str)> {
-    let verb = operation.verb.as_str();
+/// What one act of the statement does.
+fn act(verb: &str, operation: &Operation) -> Option<(&'static str, &'static str)> {
     let unbounded = operation.is("unbounded_write");
     Some(match (verb, operation.class.as_str()) {
         ("truncate", _) => ("sql.truncate", "empties a table"),
@@ -158,7 +161,7 @@ fn act(operation: &Operation) -> Option<(&'static str, &'static str)> {
         ("update", _) if unbounded => ("sql.update_unbounded", "updates every row of a table"),
         // A write without a condition inside another statement could be a delete.
         (_, _) if unbounded => ("sql.delete_unbounded", "deletes every row of a table"),
-        ("delete" | "merge", _) => ("sql.delete", "deletes rows"),
+        ("delete", _) => ("sql.delete", "deletes rows"),
         ("update", _) => ("sql.update", "updates rows"),
         ("insert", _) => ("sql.insert", "inserts rows"),
         (_, "write") => ("sql.write", "changes rows"),

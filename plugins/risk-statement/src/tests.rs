@@ -7,6 +7,7 @@ fn operation(verb: &str, class: &str, flags: &[&str], objects: &[(&str, &str)]) 
         seq: 0,
         kind: "sql".into(),
         verb: verb.into(),
+        acts: vec![verb.into()],
         class: class.into(),
         text: String::new(),
         resources: objects

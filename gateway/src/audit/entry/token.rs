@@ -17,6 +17,8 @@ pub struct TokenBinding {
     pub subject: String,
     pub uid: Option<String>,
     pub client: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
     pub email: Option<String>,
     pub groups: Vec<String>,
     pub scopes: Vec<String>,
@@ -44,6 +46,7 @@ impl TokenBinding {
             subject: claims.subject.clone(),
             uid: claims.uid.clone(),
             client: claims.client.clone(),
+            profile: claims.profile.clone(),
             email: claims.email.clone(),
             groups: claims.groups.clone(),
             scopes: claims.scopes.clone(),

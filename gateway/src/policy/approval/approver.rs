@@ -9,14 +9,15 @@ const AGENT_PROFILE: &str = "ai_agent";
 /// Accepts the token of a person who presents it themselves.
 ///
 /// # Errors
-/// `approver_is_agent` for an AI agent anywhere in the chain, `approver_is_delegated` for any
-/// other token with an actor, `approver_is_service` for a client's own token.
+/// `approver_is_agent` for an AI agent as the subject or anywhere in the chain,
+/// `approver_is_delegated` for any other token with an actor, `approver_is_service` for a
+/// client's own token.
 pub fn person(principal: &Principal) -> Result<(), Fault> {
     let claims = principal.claims();
     let agent = |profile: &Option<String>| {
         profile.as_deref().is_some_and(|profile| profile.eq_ignore_ascii_case(AGENT_PROFILE))
     };
-    if claims.actors.iter().any(|actor| agent(&actor.profile)) {
+    if agent(&claims.profile) || claims.actors.iter().any(|actor| agent(&actor.profile)) {
         return Err(refusal("approver_is_agent", "an AI agent can't use this"));
     }
     // Whoever is named in `act` holds the token, so it doesn't show that the subject agrees.

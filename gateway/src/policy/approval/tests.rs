@@ -36,6 +36,7 @@ fn claims(subject: &str) -> Claims {
         expires_at: i64::MAX,
         auth_time: None,
         key_id: None,
+        profile: None,
         key_thumbprint: "thumb".into(),
         token_sha256: "00".into(),
     }

@@ -20,6 +20,7 @@ fn statement(verb: &str, objects: &[(&str, &str)], attributes: &[(&str, &str)]) 
         columns: Vec::new(),
         whole_row: false,
         unbounded_write: false,
+        acts: Vec::new(),
         attributes: attributes.iter().map(own).collect(),
     }
 }

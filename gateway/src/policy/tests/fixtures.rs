@@ -209,6 +209,7 @@ pub(super) fn session() -> Session {
         expires_at: 0,
         auth_time: None,
         key_id: None,
+        profile: None,
         key_thumbprint: String::new(),
         token_sha256: String::new(),
     }))
@@ -234,6 +235,7 @@ pub(super) fn statement(verb: &str, class: Class, writes: &[&str]) -> Statement 
         columns: vec!["id".into()],
         whole_row: false,
         unbounded_write: false,
+        acts: Vec::new(),
         attributes: Vec::new(),
     }
 }

@@ -176,3 +176,6 @@ pub fn ready(out: &mut BytesMut, status: u8) {
 pub fn put_frame(out: &mut BytesMut, frame: &frame::Frame) {
     frame::put(out, frame.tag, |out| out.put_slice(&frame.body));
 }
+
+#[cfg(test)]
+mod tests;

@@ -172,3 +172,6 @@ impl Fields {
         if self.0.is_empty() { Ok(()) } else { Err(BadBody) }
     }
 }
+
+#[cfg(test)]
+mod tests;

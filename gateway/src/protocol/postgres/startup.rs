@@ -245,3 +245,6 @@ fn patch_length(out: &mut BytesMut) {
         place.copy_from_slice(&length.to_be_bytes());
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 
-use pg_query::protobuf::{AlterTableType, ObjectType, TransactionStmtKind, VariableSetKind};
+use pg_query::protobuf::{
+    AlterTableType, CmdType, ObjectType, OnConflictAction, TransactionStmtKind, VariableSetKind,
+};
 
 use super::tree::Tree;
 use crate::protocol::Class;
@@ -67,6 +69,21 @@ fn by_fields(tree: &Tree) -> Option<(Cow<'static, str>, Class)> {
         "TransactionStmt" => fixed(transaction(tree), Class::Transaction),
         "VacuumStmt" if !tree.flag("is_vacuumcmd") => fixed("analyze", Class::Admin),
         "VariableSetStmt" => Some(set(tree)),
+        _ => None,
+    }
+}
+
+/// What a clause of MERGE or ON CONFLICT does to rows.
+pub(super) fn clause_act(tree: &Tree) -> Option<&'static str> {
+    let number = |field| i32::try_from(tree.number(field)).ok();
+    if tree.kind == "OnConflictClause" {
+        let action = number("action").and_then(|it| OnConflictAction::try_from(it).ok())?;
+        return (action == OnConflictAction::OnconflictUpdate).then_some("update");
+    }
+    match number("command_type").and_then(|it| CmdType::try_from(it).ok())? {
+        CmdType::CmdDelete => Some("delete"),
+        CmdType::CmdInsert => Some("insert"),
+        CmdType::CmdUpdate => Some("update"),
         _ => None,
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! A node that has no rule of its own is walked field by field, so nothing is skipped.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use super::functions::{self, Effect};
@@ -15,6 +16,8 @@ use crate::protocol::{Access, Class, Object, Statement};
 /// Facts of one statement as they are gathered.
 pub(super) struct Walk<'a> {
     class: Class,
+    /// The verb of every act found anywhere.
+    acts: BTreeSet<Cow<'static, str>>,
     objects: BTreeSet<Object>,
     columns: BTreeSet<&'a str>,
     whole_row: bool,
@@ -34,6 +37,7 @@ pub(super) struct Walk<'a> {
 pub(super) fn statement(tree: &Tree, start: usize, end: usize) -> (Statement, Outline) {
     let mut walk = Walk {
         class: Class::Transaction,
+        acts: BTreeSet::new(),
         objects: BTreeSet::new(),
         columns: BTreeSet::new(),
         whole_row: false,
@@ -55,6 +59,7 @@ pub(super) fn statement(tree: &Tree, start: usize, end: usize) -> (Statement, Ou
     };
     let statement = Statement {
         verb,
+        acts: walk.acts.into_iter().map(Cow::into_owned).collect(),
         class: walk.class,
         start,
         end,
@@ -115,7 +120,8 @@ impl<'a> Walk<'a> {
 
     /// Walks a node and everything below it. `access` is what naming a relation here means.
     pub(super) fn visit(&mut self, tree: &'a Tree, access: Access) {
-        if let Some((_, class)) = kinds::act(tree) {
+        if let Some((verb, class)) = kinds::act(tree) {
+            self.acts.insert(verb);
             self.statement(tree, class);
             return;
         }
@@ -132,6 +138,7 @@ impl<'a> Walk<'a> {
             "JoinExpr" => self.join(tree, access),
             "LockingClause" => self.attribute("locking", "rows"),
             "MergeWhenClause" | "OnConflictClause" => {
+                self.acts.extend(kinds::clause_act(tree).map(Cow::Borrowed));
                 for (name, value) in tree.fields() {
                     match *name {
                         "target_list" => self.assigned(value),
@@ -188,9 +195,10 @@ impl<'a> Walk<'a> {
         // A plain EXPLAIN plans its statement and does not run it.
         if tree.kind == "ExplainStmt" && !kinds::explains_by_running(tree) {
             let before = self.class.max(class);
-            let unbounded = self.unbounded_write;
+            let (unbounded, acts) = (self.unbounded_write, self.acts.clone());
             self.fields(tree, Access::Read);
             self.class = before;
+            self.acts = acts;
             self.unbounded_write = unbounded;
             return;
         }

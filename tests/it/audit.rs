@@ -1,0 +1,293 @@
+//! The log of record from outside: after a crash, after a change, on a full disk.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use portcullis_tests::clients::CLIENT_SECS_MAX;
+use portcullis_tests::gateway::{Gateway, binary};
+use portcullis_tests::https::{self, Question};
+use portcullis_tests::operator::{
+    ALLOW, Stage, WAIT_SECS_MAX, ask, entries, entries_of, shop_policy, wait_for,
+};
+use portcullis_tests::postgres::{APP_ROLE, DATABASE};
+use portcullis_tests::process::{self, Output, Server};
+use portcullis_tests::wire::{Wire, c_string, frame};
+use serde_json::Value;
+
+/// Clients that write while the gateway is killed.
+const WRITERS: usize = 4;
+/// Statements that each of them has in store: more than it gets to.
+const STATEMENTS: usize = 20_000;
+/// Statements that each of them must see confirmed before the kill.
+const CONFIRMED_MIN: usize = 40;
+
+/// Room for the log on the full disk, beside twice what it has: redb grows in large steps.
+const ROOM_BYTES: u64 = 4 * 1024 * 1024;
+
+/// Makes the table that the tests write into, one row a statement.
+fn make_marks(stage: &Stage) {
+    let sql = format!("CREATE TABLE marks (id text PRIMARY KEY); GRANT ALL ON marks TO {APP_ROLE}");
+    stage.postgres.admin().run(&sql).success("making a table");
+}
+
+fn program(arguments: &[&str], path: &Path) -> Output {
+    let mut command = Command::new(binary());
+    command.args(arguments).arg(path);
+    process::run(command, "", CLIENT_SECS_MAX)
+}
+
+/// The report of every session in a log that no gateway holds.
+fn reports(log: &Path) -> Vec<Value> {
+    let listed = program(&["sessions", "list", "--dir"], log).success("sessions list");
+    let ids = listed.lines().map(|line| {
+        let session: Value = serde_json::from_str(line).expect("a session is JSON");
+        session["id"].as_str().expect("a session has an id").to_owned()
+    });
+    ids.map(|id| {
+        let arguments = ["sessions", "report", &id, "--format", "json", "--dir"];
+        let report = program(&arguments, log).success("sessions report");
+        serde_json::from_str(&report).expect("the report is JSON")
+    })
+    .collect()
+}
+
+/// Ids that requests of these sessions were recorded with, and ids in recorded replies.
+fn recorded(reports: &[Value]) -> (BTreeSet<String>, BTreeSet<String>) {
+    let (mut asked, mut answered) = (BTreeSet::new(), BTreeSet::new());
+    for moment in reports.iter().flat_map(|report| report["timeline"].as_array().unwrap()) {
+        if let Some(text) = moment["command"]["text"].as_str() {
+            let id = text.split('\'').nth(1).unwrap_or_default();
+            asked.insert(id.to_owned());
+        }
+        let results = moment["results"].as_array().into_iter().flatten();
+        for row in results.flat_map(|result| result["rows"].as_array().into_iter().flatten()) {
+            answered.extend(row[0].as_str().map(str::to_owned));
+        }
+    }
+    (asked, answered)
+}
+
+#[test]
+fn a_killed_gateway_has_lost_nothing_that_a_client_saw() {
+    let stage = Stage::new(ALLOW);
+    make_marks(&stage);
+    let gateway = stage.site.start();
+    let start = |writer: usize| -> Server {
+        let file = stage.site.dir().join(format!("writer-{writer}.sql"));
+        let line = |row| format!("INSERT INTO marks VALUES ('w{writer}-{row}') RETURNING id;\n");
+        fs::write(&file, (0..STATEMENTS).map(line).collect::<String>()).unwrap();
+        gateway.psql(&stage.okta.agent_token()).start_file(&file)
+    };
+    let mut writers: Vec<Server> = (0..WRITERS).map(start).collect();
+    let mut confirmed = BTreeSet::new();
+    for _ in 0..CONFIRMED_MIN {
+        confirmed.extend(writers.iter_mut().map(|writer| writer.line(WAIT_SECS_MAX)));
+    }
+    gateway.kill();
+    for writer in &mut writers {
+        confirmed.extend(writer.rest(WAIT_SECS_MAX));
+        assert!(!writer.wait(WAIT_SECS_MAX).expect("psql ends").success(), "it got to the end");
+    }
+    assert!(confirmed.len() >= WRITERS * CONFIRMED_MIN, "{}", confirmed.len());
+
+    // The next run says what the last one left.
+    assert!(stage.site.start().stop().success());
+    let log = stage.site.log_dir();
+    let verdict = program(&["audit", "verify"], &log).success("audit verify");
+    assert!(verdict.contains("intact"), "{verdict}");
+    let reports = reports(&log);
+    assert_eq!(reports.len(), WRITERS);
+    for report in &reports {
+        assert_eq!(report["session"]["state"], "torn", "{}", report["session"]);
+        assert_eq!(report["gaps"], serde_json::json!([]));
+    }
+    let boots = entries_of(&log, "boot");
+    let (clean, torn) = (&boots[1]["body"]["clean"], &boots[1]["body"]["torn"]);
+    assert_eq!((clean, torn), (&Value::from(false), &Value::from(WRITERS)), "{}", boots[1]);
+
+    let (asked, answered) = recorded(&reports);
+    let lost: Vec<&String> = confirmed.difference(&answered).collect();
+    assert!(lost.is_empty(), "the client saw replies that the log has not: {lost:?}");
+    let rows = stage.postgres.admin().run("SELECT id FROM marks").success("reading the table");
+    let unasked: Vec<&str> = rows.lines().filter(|id| !asked.contains(*id)).collect();
+    assert!(unasked.is_empty(), "the target ran what the log has not: {unasked:?}");
+    assert!(confirmed.iter().all(|id| asked.contains(id)));
+}
+
+/// A log with one session in it, at rest.
+fn log_with_a_session(stage: &Stage) -> PathBuf {
+    let gateway = stage.site.start();
+    let psql = gateway.psql(&stage.okta.agent_token());
+    psql.run("SELECT 1; SELECT 2; SELECT 3;").success("a session");
+    assert!(gateway.stop().success());
+    stage.site.log_dir()
+}
+
+#[test]
+fn one_changed_byte_is_found_and_its_entry_named() {
+    let stage = Stage::new(ALLOW);
+    let log = log_with_a_session(&stage);
+    program(&["audit", "verify"], &log).success("the log as it was written");
+    let bytes = fs::read(log.join("log.redb")).unwrap();
+    let needle = br#""state":"permitted""#;
+    let places: Vec<usize> =
+        (0..bytes.len() - needle.len()).filter(|at| bytes[*at..].starts_with(needle)).collect();
+    assert!(places.len() >= 3, "the entries stand in the file as they are");
+    let copy = stage.site.dir().join("changed.redb");
+    let mut named = 0;
+    for at in places {
+        let mut changed = bytes.clone();
+        changed[at + 9] = b'q';
+        fs::write(&copy, changed).unwrap();
+        let verdict = program(&["audit", "verify"], &copy);
+        match verdict.code {
+            Some(1) => {
+                assert!(verdict.stdout.contains("tampered: first bad entry "), "{verdict:?}");
+                named += 1;
+            }
+            // A page that redb has left behind is no part of the log.
+            Some(0) => {}
+            _ => panic!("{verdict:?}"),
+        }
+    }
+    assert!(named >= 3, "{named} of the changes were found");
+
+    // A log that lost its end agrees with itself; only a checkpoint kept elsewhere tells.
+    let gone = program(&["audit", "verify"], &stage.site.dir().join("nothing.redb"));
+    assert_eq!(gone.code, Some(3), "{gone:?}");
+}
+
+#[test]
+fn a_log_put_back_is_told_by_a_checkpoint_kept_elsewhere() {
+    let stage = Stage::new(ALLOW);
+    let log = log_with_a_session(&stage);
+    let old = stage.site.dir().join("old.redb");
+    fs::copy(log.join("log.redb"), &old).unwrap();
+    let gateway = stage.site.start();
+    gateway.psql(&stage.okta.agent_token()).run("SELECT 4").success("another session");
+    let question = Question { method: "GET", path: "/v1/status", headers: &[], body: "" };
+    let status = https::ask(gateway.admin_address(), question).expect("the endpoint answers");
+    let status: Value = serde_json::from_str(&status.body).expect("the status is JSON");
+    let checkpoint = stage.site.dir().join("checkpoint");
+    fs::write(&checkpoint, status["log"]["checkpoint"].as_str().unwrap()).unwrap();
+    assert!(gateway.stop().success());
+    let pinned = ["audit", "verify", "--checkpoint", checkpoint.to_str().unwrap()];
+    program(&pinned, &log).success("the log as it is");
+    let verdict = program(&pinned, &old);
+    assert_eq!(verdict.code, Some(2), "{verdict:?}");
+    assert!(verdict.stdout.contains("rolled back"), "{verdict:?}");
+}
+
+#[test]
+fn a_live_log_can_be_copied_judged_and_read_and_shows_masked_values_only() {
+    let stage = Stage::new(&shop_policy(60));
+    let gateway = stage.site.start();
+    let auditor = stage.approver_token();
+    let sql = "SELECT name, email, card_number FROM customers WHERE id = 42";
+    let row = gateway.psql(&stage.okta.agent_token()).run(sql).success("a masked row");
+    assert!(row.contains("Chidi Jansen") && row.contains("0005"), "{row}");
+    let clear = ["chidi.jansen42@mail.example", "378282246310005"];
+    assert!(!clear.iter().any(|value| row.contains(value)), "{row}");
+
+    let copy = stage.site.dir().join("copy.redb");
+    let copied = ["audit", "snapshot", "--out", copy.to_str().unwrap()];
+    ask(&gateway, &auditor, &copied).success("audit snapshot");
+    let verdict = program(&["audit", "verify"], &copy).success("verifying the copy");
+    assert!(verdict.contains("intact"), "{verdict}");
+    assert!(entries(&copy).iter().any(|entry| entry["type"] == "response"));
+
+    let (listed, live) = wait_for("the end of the session", || {
+        let listed = ask(&gateway, &auditor, &["sessions", "list"]).success("sessions list");
+        let session: Value = serde_json::from_str(listed.lines().next()?).ok()?;
+        (session["state"] == "ended").then(|| (listed.clone(), session))
+    });
+    let id = live["id"].as_str().unwrap();
+    let shown = ask(&gateway, &auditor, &["sessions", "show", id]).success("sessions show");
+    let told = ask(&gateway, &auditor, &["sessions", "report", id]).success("sessions report");
+    for words in ["Chidi Jansen", "0005", sql] {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+    // Somebody who is no auditor, and somebody who is nobody.
+    let output = ask(&gateway, &stage.okta.agent_token(), &["sessions", "list"]);
+    assert_eq!(output.code, Some(1), "an agent read the log: {}", output.stdout);
+    // Nobody reads a log under a gateway's hands.
+    let output = program(&["sessions", "list", "--dir"], &stage.site.log_dir());
+    assert_eq!(output.code, Some(1));
+    assert!(output.stderr.contains("in use by another process"), "{}", output.stderr);
+    assert!(gateway.stop().success());
+
+    let log = stage.site.log_dir();
+    let at_rest = program(&["sessions", "list", "--dir"], &log).success("sessions list");
+    assert_eq!(at_rest, listed, "the same at rest");
+    let arguments = ["sessions", "report", id, "--dir"];
+    let told_at_rest = program(&arguments, &log).success("sessions report");
+    let shown_at_rest = program(&["sessions", "show", id, "--dir"], &log).success("show");
+    for text in [&shown, &told, &told_at_rest, &shown_at_rest, &listed] {
+        assert!(!clear.iter().any(|value| text.contains(value)), "{text}");
+    }
+    assert!(told_at_rest.contains("0005"), "{told_at_rest}");
+    let looks = entries_of(&log, "event");
+    let looks = looks.iter().filter(|entry| entry["body"]["event"] == "audit_access").count();
+    assert!(looks >= 3, "who looked is recorded: {looks}");
+}
+
+fn session(stage: &Stage, gateway: &Gateway<'_>) -> Wire {
+    let mut wire = gateway.wire_tls();
+    let ready = wire.sign_in(APP_ROLE, DATABASE, &stage.okta.agent_token()).unwrap();
+    assert_eq!(ready.tag, b'Z', "{:?}", ready.field(b'M'));
+    wire
+}
+
+#[test]
+fn on_a_full_disk_nothing_runs() {
+    let stage = Stage::new(ALLOW);
+    make_marks(&stage);
+    let log = log_with_a_session(&stage);
+    let size = fs::metadata(log.join("log.redb")).unwrap().len();
+    let gateway = stage.site.start_with_files_up_to(2 * size + ROOM_BYTES);
+    let mut wire = session(&stage, &gateway);
+    let padding = "x".repeat(100 * 1024);
+    let (mut ran, mut told) = (0, None);
+    for row in 0..1_000 {
+        let sql = format!("INSERT INTO marks VALUES ('{row}') /* {padding} */");
+        wire.send(&frame(b'Q', &c_string(&sql))).unwrap();
+        // An error comes before the end of the session, if it ends.
+        let answer = loop {
+            let message = wire.message().expect("an answer or an error");
+            if matches!(message.tag, b'E' | b'Z') {
+                break message;
+            }
+        };
+        if answer.tag == b'E' {
+            told = Some(answer);
+            break;
+        }
+        ran += 1;
+    }
+    let error = told.expect("the disk is full before the statements end");
+    assert_eq!(error.field(b'C').as_deref(), Some("58030"), "{error:?}");
+    assert!(ran > 0, "the log could not be written from the start");
+    assert_eq!(stage.count("SELECT count(*) FROM marks"), ran, "it ran without an entry");
+
+    // From now on nobody gets in, and the gateway says that it is not well.
+    let mut next = gateway.wire_tls();
+    let refusal = next.sign_in(APP_ROLE, DATABASE, &stage.okta.agent_token()).unwrap();
+    assert_eq!(refusal.field(b'C').as_deref(), Some("58030"), "{refusal:?}");
+    let question = Question { method: "GET", path: "/readyz", headers: &[], body: "" };
+    let ready = https::ask(gateway.admin_address(), question).expect("the endpoint answers");
+    assert_eq!(ready.status, 503, "{}", ready.body);
+    assert!(wire.closed_within(Duration::from_secs(20)).unwrap_or(true));
+    assert_eq!(stage.count("SELECT count(*) FROM marks"), ran);
+    drop(next);
+    gateway.kill();
+
+    // With room again, the log goes on where it was.
+    let gateway = stage.site.start();
+    session(&stage, &gateway).query("INSERT INTO marks VALUES ('after')").unwrap();
+    assert!(gateway.stop().success());
+    program(&["audit", "verify"], &log).success("audit verify");
+    assert_eq!(stage.count("SELECT count(*) FROM marks"), ran + 1);
+}
