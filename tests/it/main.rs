@@ -1,10 +1,10 @@
 //! The product from outside: real servers, real clients, real bytes.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
-mod demo;
 mod approval;
 mod audit;
 mod cancel;
+mod demo;
 mod demo;
 mod evasion;
 mod extended;
