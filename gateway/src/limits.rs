@@ -376,7 +376,7 @@ pub const LOG_QUEUE_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// How long an entry may wait for room in that queue.
 pub const LOG_QUEUE_MILLIS_MAX: u64 = 2_000;
 /// How long entries that nobody waits for linger, so that many share one commit.
-pub const LOG_LINGER_MILLIS: u64 = 10;
+pub const LOG_LINGER_MILLIS: u64 = 25;
 /// Entries in one commit.
 pub const LOG_BATCH_ENTRIES_MAX: usize = 4_096;
 /// Payload bytes in one commit, unless one entry alone has more.

@@ -60,7 +60,7 @@ fn main() {
 fn measure(systems: &[System], workload: Workload, rounds: u32, secs: u32) -> Vec<Row> {
     let mut rows: Vec<Row> = systems.iter().map(|system| Row::new(system.name)).collect();
     for system in systems {
-        pgbench::run(system, workload, WARM_UP_SECS);
+        pgbench::load(system, workload, WARM_UP_SECS);
     }
     let there = 0..systems.len();
     let order: Vec<usize> = there.clone().chain(there.rev()).collect();

@@ -44,19 +44,24 @@ pub(crate) fn fill(direct: &System, scale: u32) {
 
 /// Measures one system once: built-in script `select-only`.
 pub(crate) fn run(system: &System, workload: Workload, secs: u32) -> Run {
+    let before = system.pid.map(cpu_us);
+    let text = load(system, workload, secs);
+    let after = system.pid.map(cpu_us);
+    let (transactions, tps, latency_ms) = parse(&text).unwrap_or_else(|| {
+        panic!("pgbench on {} printed no figures, or failures: {text}", system.name)
+    });
+    let cpu = before.zip(after).map(|(before, after)| (after - before) / transactions);
+    Run { tps, latency_ms, cpu_us: cpu }
+}
+
+/// Runs the load and gives what pgbench printed.
+pub(crate) fn load(system: &System, workload: Workload, secs: u32) -> String {
     let mut command = command(system);
     command.args(["-n", "-S", "-M", workload.mode, "-T", &secs.to_string()]);
     command.args(["-c", &workload.clients.to_string()]);
     command.args(["-j", &THREADS.min(workload.clients).to_string(), DATABASE]);
-    let before = system.pid.map(cpu_us);
     let deadline = Duration::from_secs(u64::from(secs)) + SPARE;
-    let what = format!("pgbench on {}", system.name);
-    let text = process::run(command, "", deadline).success(&what);
-    let after = system.pid.map(cpu_us);
-    let (transactions, tps, latency_ms) =
-        parse(&text).unwrap_or_else(|| panic!("{what} printed no figures, or failures: {text}"));
-    let cpu = before.zip(after).map(|(before, after)| (after - before) / transactions);
-    Run { tps, latency_ms, cpu_us: cpu }
+    process::run(command, "", deadline).success(&format!("pgbench on {}", system.name))
 }
 
 fn command(system: &System) -> Command {

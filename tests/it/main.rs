@@ -5,6 +5,7 @@ mod approval;
 mod audit;
 mod cancel;
 mod demo;
+mod demo;
 mod evasion;
 mod extended;
 mod harness;

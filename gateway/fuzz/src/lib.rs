@@ -28,11 +28,12 @@ pub struct Target {
 }
 
 /// Every target, by name.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 9] = [
     targets::backend::TARGET,
     targets::frames::TARGET,
     targets::frontend::TARGET,
     targets::jwks::TARGET,
+    targets::names::TARGET,
     targets::rows::TARGET,
     targets::startup::TARGET,
     targets::statement::TARGET,

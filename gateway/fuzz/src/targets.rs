@@ -4,6 +4,7 @@ pub(crate) mod backend;
 pub(crate) mod frames;
 pub(crate) mod frontend;
 pub(crate) mod jwks;
+pub(crate) mod names;
 pub(crate) mod rows;
 pub(crate) mod startup;
 pub(crate) mod statement;

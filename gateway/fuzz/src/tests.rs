@@ -60,6 +60,11 @@ fn jwks() {
 }
 
 #[test]
+fn names() {
+    smoke("names");
+}
+
+#[test]
 fn rows() {
     smoke("rows");
 }

@@ -168,3 +168,14 @@ fn large_texts_and_values_are_bounded_together() {
     names.bind("2".into(), 2, prepared("A"), Arc::clone(&values)).unwrap();
     assert_eq!(names.bind("3".into(), 3, prepared("A"), values), Err(Full));
 }
+
+#[test]
+fn a_new_name_is_busy_beyond_the_cycle_for_sql_may_have_prepared_it() {
+    let mut names = Names::default();
+    names.sql_sent(&sql("prepare", Some("s")));
+    names.prepare("s".into(), 1, prepared("A")).unwrap();
+    names.next_cycle();
+    assert_eq!(found(&names, b"s"), "Busy");
+    names.settle(b"s", 1, Answer::Failed);
+    assert_eq!(found(&names, b"s"), "Missing", "what SQL prepared is not A");
+}
