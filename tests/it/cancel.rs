@@ -1,5 +1,6 @@
 //! Cancelling what runs: by psql's Ctrl-C, by raw requests inside and outside TLS.
 
+use std::io::{Read, Write};
 use std::process::{Command, Stdio};
 
 use portcullis_tests::clients;
@@ -12,8 +13,7 @@ use crate::stage::Stage;
 /// Sleeping is a risk to the policy of the other tests.
 const OPEN: &str = "default = \"allow\"\n";
 const CANCEL_CODE: u32 = 80_877_102;
-const SLEEPS: &str =
-    "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%' AND state = 'active'";
+const SLEEPS: &str = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%' AND state = 'active'";
 
 /// A signed-in connection that shows its process id and cancel key.
 fn keyed(stage: &Stage, gateway: &Gateway<'_>, version: u32) -> (Wire, Vec<u8>) {
@@ -77,7 +77,16 @@ fn control_c_in_psql_cancels_the_statement() {
     let mut command = Command::new("psql");
     let (token, port) = (stage.token(), gateway.postgres_address().port());
     clients::connect(&mut command, port, Some(&token), Some(gateway.ca_file()));
-    command.args(["--no-psqlrc", "--no-password", "--quiet", "-At", "-U", APP_ROLE, "-d", DATABASE]);
+    command.args([
+        "--no-psqlrc",
+        "--no-password",
+        "--quiet",
+        "-At",
+        "-U",
+        APP_ROLE,
+        "-d",
+        DATABASE,
+    ]);
     command.args(["-c", "SELECT pg_sleep(60)"]);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let child = command.spawn().expect("psql runs");
@@ -98,4 +107,23 @@ fn a_push_in_plain_text_behind_the_request_for_tls_breaks_the_handshake() {
     let pushed = start_up(196_608, &[("user", APP_ROLE), ("database", DATABASE)]);
     wire.send(&[&SSL_REQUEST[..], &pushed].concat()).unwrap();
     assert!(wire.closed_within(portcullis_tests::wire::READ_SECS_MAX).unwrap());
+}
+
+#[test]
+fn direct_tls_with_the_protocols_name_opens_a_session() {
+    let stage = Stage::with_policy(OPEN);
+    let gateway = stage.site.start();
+    let ca_pem = std::fs::read_to_string(gateway.ca_file()).unwrap();
+    let mut settings = portcullis_tests::wire::tls_settings(&ca_pem).unwrap();
+    settings.alpn_protocols = vec![b"postgresql".to_vec()];
+    let name = rustls::pki_types::ServerName::try_from("localhost").unwrap();
+    let connection = rustls::ClientConnection::new(std::sync::Arc::new(settings), name).unwrap();
+    let socket = std::net::TcpStream::connect(gateway.postgres_address()).unwrap();
+    socket.set_read_timeout(Some(portcullis_tests::wire::READ_SECS_MAX)).unwrap();
+    let mut stream = rustls::StreamOwned::new(connection, socket);
+    let start = start_up(196_608, &[("user", APP_ROLE), ("database", DATABASE)]);
+    stream.write_all(&start).unwrap();
+    let mut asked = [0; 9];
+    stream.read_exact(&mut asked).unwrap();
+    assert_eq!(asked, *b"R\0\0\0\x08\0\0\0\x03", "the token is asked for");
 }

@@ -13,7 +13,11 @@ fn send(wire: &mut Wire, messages: &[Vec<u8>]) {
 }
 
 /// Sends, and reads up to the given number of ReadyForQuery.
-fn ask(wire: &mut Wire, messages: &[Vec<u8>], readies: usize) -> Vec<portcullis_tests::wire::Message> {
+fn ask(
+    wire: &mut Wire,
+    messages: &[Vec<u8>],
+    readies: usize,
+) -> Vec<portcullis_tests::wire::Message> {
     send(wire, messages);
     (0..readies).flat_map(|_| wire.messages_until(b'Z').unwrap()).collect()
 }
@@ -338,11 +342,17 @@ fn function_calls_are_refused_and_the_session_goes_on() {
     let mut wire = stage.wire(&gateway);
     let call = portcullis_tests::wire::frame(b'F', &[0, 0, 5, 0xdd, 0, 0, 0, 0, 0, 0]);
     let answers = ask(&mut wire, &[call], 1);
-    assert_eq!((tags(&answers).as_str(), answers[0].field(b'C').unwrap().as_str()), ("E Z", "0A000"));
+    assert_eq!(
+        (tags(&answers).as_str(), answers[0].field(b'C').unwrap().as_str()),
+        ("E Z", "0A000")
+    );
     assert_eq!(tags(&wire.query("SELECT 1").unwrap()), "T D C Z");
     for sql in ["COPY orders TO STDOUT", "COPY orders FROM STDIN", "COPY (SELECT 1) TO STDOUT"] {
         let answers = wire.query(sql).unwrap();
-        assert_eq!((tags(&answers).as_str(), answers[0].field(b'C').unwrap().as_str()), ("E Z", "0A000"));
+        assert_eq!(
+            (tags(&answers).as_str(), answers[0].field(b'C').unwrap().as_str()),
+            ("E Z", "0A000")
+        );
     }
     assert_eq!(tags(&wire.query("SELECT 1").unwrap()), "T D C Z");
 }

@@ -16,9 +16,15 @@ const MASKED: [(&str, &str); 24] = [
     ("SELECT email AS name FROM customers WHERE id = 42", "MASKED"),
     ("SELECT card_number FROM customers WHERE id = 42", "***********0005"),
     ("SELECT national_id FROM customers WHERE id = 42", ""),
-    ("SELECT c.email FROM customers c JOIN orders o ON o.customer_id = c.id WHERE c.id = 42 LIMIT 1", "MASKED"),
+    (
+        "SELECT c.email FROM customers c JOIN orders o ON o.customer_id = c.id WHERE c.id = 42 LIMIT 1",
+        "MASKED",
+    ),
     ("SELECT x FROM (SELECT email AS x FROM customers WHERE id = 42) AS s", "MASKED"),
-    ("WITH w AS MATERIALIZED (SELECT email AS x FROM customers WHERE id = 42) SELECT x FROM w", "MASKED"),
+    (
+        "WITH w AS MATERIALIZED (SELECT email AS x FROM customers WHERE id = 42) SELECT x FROM w",
+        "MASKED",
+    ),
     ("SELECT address FROM customer_contacts WHERE id = 42", "MASKED"),
     ("UPDATE customers SET notes = 'x' WHERE id = 42 RETURNING email", "MASKED"),
     ("SELECT (c).email FROM customers c WHERE id = 42", "MASKED"),
@@ -98,9 +104,15 @@ fn errors_and_notices_quote_no_protected_value() {
     for (sql, sqlstate) in [
         ("SELECT email::int FROM customers WHERE id = 42", "22P02"),
         ("SELECT national_id::regclass FROM customers WHERE id = 42", "42P01"),
-        ("UPDATE customers SET email = (SELECT email FROM customers WHERE id = 42) WHERE id = 43", "23505"),
+        (
+            "UPDATE customers SET email = (SELECT email FROM customers WHERE id = 42) WHERE id = 43",
+            "23505",
+        ),
         ("INSERT INTO orders SELECT 1, 42, 1, 0, email, now() FROM customers", "23514"),
-        ("DO $$ BEGIN RAISE EXCEPTION '%', (SELECT email FROM customers WHERE id = 42); END $$", "P0001"),
+        (
+            "DO $$ BEGIN RAISE EXCEPTION '%', (SELECT email FROM customers WHERE id = 42); END $$",
+            "P0001",
+        ),
     ] {
         let messages = wire.query(sql).unwrap();
         let error = messages.iter().find(|message| message.tag == b'E').expect(sql);
@@ -120,7 +132,9 @@ fn a_view_that_gets_another_definition_never_shows_by_the_old_one() {
     let gateway = stage.site.start();
     let mut wire = stage.wire(&gateway);
     let define = |column: &str| {
-        format!("CREATE OR REPLACE VIEW mine AS SELECT {column}::text AS a FROM customers WHERE id = 42")
+        format!(
+            "CREATE OR REPLACE VIEW mine AS SELECT {column}::text AS a FROM customers WHERE id = 42"
+        )
     };
     let show = "SELECT a FROM mine";
     let fresh = |wire: &mut portcullis_tests::wire::Wire| {
@@ -153,7 +167,10 @@ fn a_view_that_gets_another_definition_never_shows_by_the_old_one() {
     // Another session, whose change is committed long before its message is done.
     fresh(&mut wire);
     let mut other = stage.wire(&gateway);
-    let slow = format!("BEGIN; {}; COMMIT; SELECT count(*) FROM generate_series(1, 1000000000)", define("email"));
+    let slow = format!(
+        "BEGIN; {}; COMMIT; SELECT count(*) FROM generate_series(1, 1000000000)",
+        define("email")
+    );
     other.send(&query(&slow)).unwrap();
     let committed = "SELECT count(*) FROM pg_views WHERE viewname = 'mine' AND \
                      definition LIKE '%email%'";
@@ -179,7 +196,8 @@ fn a_policy_that_changes_between_bind_and_execute_masks_by_the_new_one() {
     let gateway = stage.site.start();
     let mut wire = stage.wire(&gateway);
     let sql = "SELECT email FROM customers WHERE id <= 42 ORDER BY id DESC";
-    wire.send(&[query("BEGIN"), parse("", sql), bind("p", "", &[], false), sync()].concat()).unwrap();
+    wire.send(&[query("BEGIN"), parse("", sql), bind("p", "", &[], false), sync()].concat())
+        .unwrap();
     for _ in 0..2 {
         wire.messages_until(b'Z').unwrap();
     }

@@ -47,7 +47,8 @@ fn simple_queries_are_what_they_are_without_a_gateway() {
 
     let dropped = wire.query("SELECT 1; DROP TABLE orders; SELECT 2").unwrap();
     assert_eq!(tags(&dropped), "E Z", "all of a message is judged before any of it runs");
-    let notice = wire.query("CREATE TABLE IF NOT EXISTS n (a int); CREATE TABLE IF NOT EXISTS n (a int)");
+    let notice =
+        wire.query("CREATE TABLE IF NOT EXISTS n (a int); CREATE TABLE IF NOT EXISTS n (a int)");
     assert_eq!(tags(&notice.unwrap()), "C N C Z");
 }
 
@@ -237,7 +238,12 @@ fn notifications_reach_their_listener() {
 }
 
 /// Start-up with these parameters under TLS: everything up to Z or E.
-fn start(stage: &Stage, wire: &mut Wire, version: u32, parameters: &[(&str, &str)]) -> Vec<Message> {
+fn start(
+    stage: &Stage,
+    wire: &mut Wire,
+    version: u32,
+    parameters: &[(&str, &str)],
+) -> Vec<Message> {
     wire.send(&start_up(version, parameters)).unwrap();
     let mut messages = Vec::new();
     loop {
@@ -332,7 +338,9 @@ fn a_target_that_dies_ends_the_session_with_a_readable_error() {
     let gateway = site.start();
     let mut wire = gateway.wire_tls();
     wire.sign_in(APP_ROLE, DATABASE, &stage.okta.agent_token()).unwrap();
-    let kill = format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{APP_ROLE}'");
+    let kill = format!(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{APP_ROLE}'"
+    );
     stage.postgres.admin().run(&kill).success("ending the session's backend");
     let error = wire.message().unwrap();
     assert_eq!((error.tag, error.field(b'C').as_deref()), (b'E', Some("57P01")));

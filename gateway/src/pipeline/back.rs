@@ -424,9 +424,8 @@ fn fits(judgement: &Judgement, done: usize, frame: &Frame, tag: &str) -> Result<
 }
 
 fn mismatch(what: &str) -> Fault {
-    let message = format!(
-        "the target completed {what}, which is not what was judged; the session ends"
-    );
+    let message =
+        format!("the target completed {what}, which is not what was judged; the session ends");
     Fault::new(Blame::Bug, "completion_mismatch", "XX000", message)
         .hint("Report the statement to the operator of this gateway; it is in the log.")
 }

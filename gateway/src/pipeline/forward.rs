@@ -228,8 +228,7 @@ impl<'a> Forward<'a> {
         let change = Change::of(&facts);
         self.track(decided.request());
         let pending = self.live.recorder.permit(decided).await?;
-        let judgement =
-            Judgement { number: pending.number(), facts, generation, change, lineage };
+        let judgement = Judgement { number: pending.number(), facts, generation, change, lineage };
         let expect = Expect::Query { judgement, plan: None, done: 0, failed: false };
         self.queued.push_back(Queued::Permit { pending, expect });
         Ok(())

@@ -151,8 +151,7 @@ impl Catalogues {
 impl Database {
     /// Nothing has changed its meaning since `lineage`, and nothing is about to.
     fn is_settled(&self, lineage: u64) -> bool {
-        self.relinking.load(Ordering::SeqCst) == 0
-            && self.lineage.load(Ordering::SeqCst) == lineage
+        self.relinking.load(Ordering::SeqCst) == 0 && self.lineage.load(Ordering::SeqCst) == lineage
     }
 
     fn fresh(&self) -> Option<Arc<Reading>> {

@@ -91,7 +91,11 @@ fn malformed_messages_break_the_protocol() {
         ("an unknown format", b'B', b"\0s\0\0\x01\0\x02\0\0\0\0"),
         ("a negative format", b'B', b"\0s\0\0\x01\xff\xff\0\0\0\0"),
         ("fewer values than formats", b'B', b"\0s\0\0\x02\0\0\0\0\0\x01\0\0\0\0\0\0"),
-        ("more values than formats", b'B', b"\0s\0\0\x02\0\0\0\0\0\x03\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\0\0"),
+        (
+            "more values than formats",
+            b'B',
+            b"\0s\0\0\x02\0\0\0\0\0\x03\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\0\0",
+        ),
         ("a negative count of values", b'B', b"\0s\0\0\0\xff\xff\0\0"),
         ("a value longer than the message", b'B', b"\0s\0\0\0\0\x01\0\0\0\x09ab\0\0"),
         ("a negative length of a value", b'B', b"\0s\0\0\0\0\x01\xff\xff\xff\xfe\0\0"),
