@@ -34,14 +34,14 @@ lint: ## formatting and clippy, warnings are errors
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --quiet -- -D warnings
 
-# The build comes before the plugins, which the gateway itself encodes, and with every target of
-# the workspace, so that nextest finds everything built with the same features.
+# The build comes before the plugins, which the gateway itself encodes. Every step names the whole
+# workspace: one package alone has other features of the same dependencies, and so another build.
 test: ## everything that CI runs
 	@scripts/setup.sh test
 	@$(MAKE) --no-print-directory lint
 	cargo build --workspace --all-targets
 	@$(PORTCULLIS) plugin build $(PLUGINS) --out $(TARGET)/plugins
-	cargo test --quiet --doc -p portcullis
+	cargo test --quiet --doc --workspace
 	@$(PORTCULLIS) demo --tour
 	cargo nextest run --workspace
 

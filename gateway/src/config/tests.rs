@@ -150,7 +150,7 @@ fn the_examples_load() {
     let mask = policy.plugins.last().unwrap();
     assert_eq!(mask.memory_bytes_max, 16 * 1024 * 1024);
     let settings: serde_json::Value = serde_json::from_str(&mask.settings_json).unwrap();
-    assert_eq!(settings.pointer("/columns/0").unwrap(), "public.customers.email");
+    assert_eq!(settings.pointer("/columns/0/origin").unwrap(), "public.customers.email");
     assert_eq!(policy.plugins.first().unwrap().settings_json, "{}");
     let printed = format!("{config:?}");
     assert!(!printed.contains(PASSWORD), "a secret can be printed");

@@ -54,9 +54,9 @@ pub(super) struct Forward<'a> {
     upstream: Sender,
     queued: VecDeque<Queued>,
     bound: HashMap<Bytes, Bound>,
+    instances: Instances,
     /// How many were left after those of ended portals were last dropped.
     bound_swept: usize,
-    instances: Instances,
     /// After a refusal the client's messages up to Sync are dropped, as the server drops them.
     skip_to_sync: bool,
     /// Bytes of an oversize message still to be dropped.
@@ -79,8 +79,8 @@ impl<'a> Forward<'a> {
             upstream,
             queued: VecDeque::new(),
             bound: HashMap::new(),
-            bound_swept: BOUND_SWEPT_MIN,
             instances: Instances::new(&live.session),
+            bound_swept: BOUND_SWEPT_MIN,
             skip_to_sync: false,
             skip_bytes: 0,
         }

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 use portcullis::fault::Fault;
+use portcullis::protocol::postgres::frame;
 use portcullis::protocol::postgres::frontend::{self, Grammar, Step};
-use portcullis::protocol::postgres::{frame, names::Names};
+use portcullis::protocol::postgres::names::{Answer, Names};
 use portcullis::protocol::{Facts, Request, State};
 
 use crate::Target;
@@ -16,7 +17,8 @@ pub(crate) const TARGET: Target = Target {
     name: "frontend",
     seeds: &[
         b"Q\0\0\0\x0dSELECT 1\0",
-        b"P\0\0\0\x12s\0SELECT $1\0\0\0B\0\0\0\x12\0s\0\0\0\0\x01\0\0\0\x017\0\0E\0\0\0\x09\0\0\0\0\0S\0\0\0\x04",
+        b"P\0\0\0\x12s\0SELECT $1\0\0\0B\0\0\0\x12\0s\0\0\0\0\x01\0\0\0\x017\0\0\
+          E\0\0\0\x09\0\0\0\0\0S\0\0\0\x04",
         b"P\0\0\0\x14\0SELECT 1\0\0\x01\0\0\0\x17D\0\0\0\x06S\0C\0\0\0\x06S\0H\0\0\0\x04",
         b"F\0\0\0\x0e\0\0\0\x01\0\0\0\0\0\0X\0\0\0\x04",
         b"d\0\0\0\x06abc\0\0\0\x04f\0\0\0\x05\0",
@@ -60,7 +62,7 @@ fn requests(data: &[u8]) -> usize {
                 if frontend::parse_sent(&mut names, &name, id, text, Arc::default()).is_err() {
                     return count;
                 }
-                names.settle(&name, id, true);
+                names.settle(&name, id, Answer::Done);
             }
             Step::Bind { request, .. } => one_message(&request, b'B'),
             Step::Execute { request, .. } => one_message(&request, b'E'),

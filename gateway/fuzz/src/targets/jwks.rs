@@ -8,11 +8,21 @@ pub(crate) const TARGET: Target = Target {
     name: "jwks",
     seeds: &[
         br#"{"keys":[]}"#,
-        br#"{"keys":[{"kty":"EC","crv":"P-256","kid":"a","use":"sig","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}]}"#,
+        br#"{"keys":[{"kty":"EC","crv":"P-256","kid":"a","use":"sig",
+            "x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+            "y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}]}"#,
         br#"{"keys":[{"kty":"oct","k":"AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ"}]}"#,
         br#"{"keys":[{"kty":"RSA","n":"AQAB","e":"AQAB","alg":"RS256","key_ops":["verify"]}]}"#,
     ],
-    words: &[br#""kty":"#, br#""RSA""#, br#""EC""#, br#""kid":"#, br#""alg":"RS256""#, b"{}", b"[]"],
+    words: &[
+        br#""kty":"#,
+        br#""RSA""#,
+        br#""EC""#,
+        br#""kid":"#,
+        br#""alg":"RS256""#,
+        b"{}",
+        b"[]",
+    ],
     run,
 };
 

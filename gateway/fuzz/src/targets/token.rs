@@ -13,7 +13,9 @@ pub(crate) const TARGET: Target = Target {
     name: "token",
     seeds: &[
         // {"alg":"RS256","kid":"a"}.{"iss":"https://i.test","aud":"a","exp":1767229200,...}
-        b"eyJhbGciOiJSUzI1NiIsImtpZCI6ImEifQ.eyJpc3MiOiJodHRwczovL2kudGVzdCIsImF1ZCI6ImEiLCJleHAiOjE3NjcyMjkyMDAsImlhdCI6MTc2NzIyNTYwMCwic3ViIjoicyJ9.AAAA",
+        b"eyJhbGciOiJSUzI1NiIsImtpZCI6ImEifQ.\
+          eyJpc3MiOiJodHRwczovL2kudGVzdCIsImF1ZCI6ImEiLCJleHAiOjE3NjcyMjkyMDAsImlh\
+          dCI6MTc2NzIyNTYwMCwic3ViIjoicyJ9.AAAA",
         // {"alg":"none"}
         b"eyJhbGciOiJub25lIn0.eyJpc3MiOiJodHRwczovL2kudGVzdCJ9.",
         b"a.b.c",

@@ -9,8 +9,9 @@ const AGENT_PROFILE: &str = "ai_agent";
 /// Accepts the token of a person who presents it themselves.
 ///
 /// # Errors
-/// `approver_is_agent` for an AI agent as the subject or anywhere in the chain, `approver_is_delegated` for any
-/// other token with an actor, `approver_is_service` for a client's own token.
+/// `approver_is_agent` for an AI agent as the subject or anywhere in the chain,
+/// `approver_is_delegated` for any other token with an actor, `approver_is_service` for a
+/// client's own token.
 pub fn person(principal: &Principal) -> Result<(), Fault> {
     let claims = principal.claims();
     let agent = |profile: &Option<String>| {
