@@ -1,5 +1,6 @@
 //! Cancelling what runs: by psql's Ctrl-C, by raw requests inside and outside TLS.
 
+use std::io::{Read, Write};
 use std::process::{Command, Stdio};
 
 use portcullis_tests::clients;
@@ -106,4 +107,23 @@ fn a_push_in_plain_text_behind_the_request_for_tls_breaks_the_handshake() {
     let pushed = start_up(196_608, &[("user", APP_ROLE), ("database", DATABASE)]);
     wire.send(&[&SSL_REQUEST[..], &pushed].concat()).unwrap();
     assert!(wire.closed_within(portcullis_tests::wire::READ_SECS_MAX).unwrap());
+}
+
+#[test]
+fn direct_tls_with_the_protocols_name_opens_a_session() {
+    let stage = Stage::with_policy(OPEN);
+    let gateway = stage.site.start();
+    let ca_pem = std::fs::read_to_string(gateway.ca_file()).unwrap();
+    let mut settings = portcullis_tests::wire::tls_settings(&ca_pem).unwrap();
+    settings.alpn_protocols = vec![b"postgresql".to_vec()];
+    let name = rustls::pki_types::ServerName::try_from("localhost").unwrap();
+    let connection = rustls::ClientConnection::new(std::sync::Arc::new(settings), name).unwrap();
+    let socket = std::net::TcpStream::connect(gateway.postgres_address()).unwrap();
+    socket.set_read_timeout(Some(portcullis_tests::wire::READ_SECS_MAX)).unwrap();
+    let mut stream = rustls::StreamOwned::new(connection, socket);
+    let start = start_up(196_608, &[("user", APP_ROLE), ("database", DATABASE)]);
+    stream.write_all(&start).unwrap();
+    let mut asked = [0; 9];
+    stream.read_exact(&mut asked).unwrap();
+    assert_eq!(asked, *b"R\0\0\0\x08\0\0\0\x03", "the token is asked for");
 }

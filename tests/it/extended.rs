@@ -237,7 +237,7 @@ fn sql_cannot_slip_another_statement_under_a_name() {
     let run = |name: &str| [bind("", name, &[], false), execute("", 0), sync()].concat();
     let plain = [parse("s", "SELECT 1::text"), sync()].concat();
     for sql in ["DEALLOCATE s", "DEALLOCATE ALL", "DISCARD ALL"] {
-        ask(&mut wire, &[plain.clone()], 1);
+        ask(&mut wire, std::slice::from_ref(&plain), 1);
         assert_eq!(tags(&ask(&mut wire, &[run("s")], 1)), "2 D C Z");
         wire.query(sql).unwrap();
         wire.query(&format!("PREPARE s AS {EMAIL}")).unwrap();
