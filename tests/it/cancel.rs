@@ -13,7 +13,8 @@ use crate::stage::Stage;
 /// Sleeping is a risk to the policy of the other tests.
 const OPEN: &str = "default = \"allow\"\n";
 const CANCEL_CODE: u32 = 80_877_102;
-const SLEEPS: &str = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%' AND state = 'active'";
+const SLEEPS: &str = "SELECT count(*) FROM pg_stat_activity \
+    WHERE query LIKE 'SELECT pg_sleep%' AND state = 'active'";
 
 /// A signed-in connection that shows its process id and cancel key.
 fn keyed(stage: &Stage, gateway: &Gateway<'_>, version: u32) -> (Wire, Vec<u8>) {

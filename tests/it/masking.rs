@@ -17,7 +17,8 @@ const MASKED: [(&str, &str); 24] = [
     ("SELECT card_number FROM customers WHERE id = 42", "***********0005"),
     ("SELECT national_id FROM customers WHERE id = 42", ""),
     (
-        "SELECT c.email FROM customers c JOIN orders o ON o.customer_id = c.id WHERE c.id = 42 LIMIT 1",
+        "SELECT c.email FROM customers c JOIN orders o ON o.customer_id = c.id \
+         WHERE c.id = 42 LIMIT 1",
         "MASKED",
     ),
     ("SELECT x FROM (SELECT email AS x FROM customers WHERE id = 42) AS s", "MASKED"),
@@ -105,7 +106,8 @@ fn errors_and_notices_quote_no_protected_value() {
         ("SELECT email::int FROM customers WHERE id = 42", "22P02"),
         ("SELECT national_id::regclass FROM customers WHERE id = 42", "42P01"),
         (
-            "UPDATE customers SET email = (SELECT email FROM customers WHERE id = 42) WHERE id = 43",
+            "UPDATE customers SET email = (SELECT email FROM customers WHERE id = 42) \
+             WHERE id = 43",
             "23505",
         ),
         ("INSERT INTO orders SELECT 1, 42, 1, 0, email, now() FROM customers", "23514"),

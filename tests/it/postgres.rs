@@ -53,6 +53,7 @@ fn simple_queries_are_what_they_are_without_a_gateway() {
 }
 
 /// The verbs of all kinds of statement that such a role can run, and what completes them.
+// tidy: table
 #[test]
 fn every_completion_fits_its_statement() {
     let stage = Stage::new();
