@@ -29,10 +29,15 @@ have_server() {
     have "$1" || compgen -G "/usr/lib/postgresql/*/bin/$1" >/dev/null
 }
 
+# Not libclang-cpp, which is the compiler's own and no use to bindgen.
 have_libclang() {
-    [[ -n ${LIBCLANG_PATH:-} ]] || compgen -G '/usr/lib/llvm-*/lib/libclang*.so*' >/dev/null ||
-        compgen -G '/usr/lib/*/libclang*.so*' >/dev/null ||
-        compgen -G '/usr/lib64/libclang*.so*' >/dev/null
+    [[ -n ${LIBCLANG_PATH:-} ]] && return
+    local folder
+    for folder in /usr/lib/llvm-*/lib /usr/lib/*-linux-gnu /usr/lib64; do
+        compgen -G "$folder/libclang.so*" >/dev/null && return
+        compgen -G "$folder/libclang-[0-9]*.so*" >/dev/null && return
+    done
+    return 1
 }
 
 packages=()
