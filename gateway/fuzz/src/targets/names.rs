@@ -64,6 +64,29 @@ pub(crate) const TARGET: Target = Target {
         &[PARSE, 114, BIND, 0, EXECUTE, 0, CLOSE_PORTAL, 0, EXECUTE, 0, SYNC, 0, DRAIN, 0],
         // SQL has the name already, so the Parse fails, and what runs is not its text.
         &[QUERY, 0, DRAIN, 0, PARSE, 112, SYNC, 0, BIND, 1, EXECUTE, 0, SYNC, 0, DRAIN, 0],
+        // A failure skips the Query that would destroy the unnamed statement, and the next Parse.
+        &[
+            PARSE,
+            114,
+            DRAIN,
+            0,
+            CLOSE_STATEMENT,
+            2,
+            QUERY,
+            7,
+            PARSE,
+            114,
+            SYNC,
+            0,
+            BIND,
+            0,
+            FAIL,
+            0,
+            EXECUTE,
+            0,
+            SYNC,
+            0,
+        ],
     ],
     words: &[
         &[PARSE, 112, BIND, 1, EXECUTE, 0],
@@ -426,6 +449,6 @@ impl Server {
 fn the_seeds_run_portals() {
     assert_eq!(
         TARGET.seeds.iter().map(|seed| play(seed)).collect::<Vec<_>>(),
-        [1, 1, 1, 0, 0, 1, 0]
+        [1, 1, 1, 0, 0, 1, 0, 0]
     );
 }

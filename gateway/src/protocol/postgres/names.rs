@@ -179,11 +179,8 @@ impl Names {
             None => found(&slot.settled),
             // If the Parse or Close fails or is skipped, what asks now is skipped with it.
             Some(last) if last.cycle == self.cycle => found(&last.value),
-            // If it fails, the server knows no unnamed statement and says so. Under a name it may
-            // know one that was prepared in SQL.
-            Some(last) if name.is_empty() && slot.settled.is_none() && slot.pending.len() == 1 => {
-                found(&last.value)
-            }
+            // If it fails, the server may know another text: one prepared in SQL, or an unnamed one
+            // that a skipped Query did not destroy.
             Some(_) => Lookup::Busy,
         }
     }
