@@ -24,7 +24,9 @@ demo-tour: setup plugins ## the same, walking through every feature and then end
 	@$(PORTCULLIS) demo --tour
 
 plugins: ## build the gateway and its first-party plugins
-	cargo build --quiet -p portcullis
+	@echo '==> building the gateway (the first time takes about ten minutes on two cores)'
+	cargo build -p portcullis
+	@echo '==> building the plugins'
 	@$(PORTCULLIS) plugin build $(PLUGINS) --out $(TARGET)/plugins
 
 fmt: ## format the code
