@@ -63,7 +63,8 @@ pub const LINGER_MILLIS_MAX: u64 = 500;
 /// Bytes that are still read from a refused connection.
 pub const LINGER_BYTES_MAX: usize = 64 * 1024;
 
-// identity
+// Identity.
+
 /// Longest text of one claim that names someone or something (`sub`, `uid`, `jti`, a group, ...).
 pub const CLAIM_TEXT_BYTES_MAX: usize = 255;
 /// Most groups in one token. Okta itself refuses to issue more than 100 from one filter.
@@ -113,7 +114,8 @@ pub const VERDICT_SECS_MAX: i64 = 60;
 /// Most verified tokens remembered, over all shards.
 pub const VERDICTS_COUNT_MAX: usize = 8_192;
 
-// demo
+// Development issuer.
+
 /// Longest request body that the development issuer reads.
 pub const ISSUER_FORM_BYTES_MAX: usize = 64 * 1024;
 /// Most connections to the development issuer at once.
@@ -219,10 +221,6 @@ pub const ADMIN_REPLY_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// How long the admin endpoint may take to answer a command, a snapshot excepted.
 pub const ADMIN_REPLY_SECS_MAX: u64 = 60;
 
-// identity
-
-// demo
-
 // Policy: what a plugin may use, and what the host takes from it.
 
 /// How often the plugin clock ticks; a call is stopped at most two ticks after its deadline. A
@@ -309,7 +307,8 @@ pub const DEMO_OUTPUT_BYTES_MAX: usize = 1024 * 1024;
 pub const DEMO_LINES_SHOWN: usize = 30;
 /// Bytes of a stored log that the tour tries to change before it gives up.
 pub const DEMO_TAMPER_TRIES: usize = 8;
-// SQL statements: gateway/src/protocol/postgres/{statement,lineage}.rs
+
+// SQL statements and lineage.
 
 /// Most statements in one text; more than any client sends at once, few enough to log.
 pub const STATEMENTS_PER_MESSAGE_MAX: usize = 10_000;
@@ -358,7 +357,7 @@ pub const CATALOGUE_AGE_MILLIS_MAX: u64 = 30_000;
 /// How long reading a catalogue may take.
 pub const CATALOGUE_READ_MILLIS_MAX: u64 = 20_000;
 
-// audit
+// Log.
 
 /// Longest entry, bytes of its JSON line; larger things go into its payload.
 pub const ENTRY_BYTES_MAX: usize = 8 * 1024;
