@@ -56,8 +56,6 @@ pub const RELOAD_POLL_MILLIS: u64 = 250;
 pub const RELOAD_RETRY_MILLIS: u64 = 2_000;
 /// How long sessions may go on after the order to stop.
 pub const DRAIN_MILLIS_MAX: u64 = 5_000;
-/// Cancel requests under way at once.
-pub const CANCELS_MAX: usize = 64;
 /// How long a refused connection stays open so that the client can read why.
 pub const LINGER_MILLIS_MAX: u64 = 500;
 /// Bytes that are still read from a refused connection.
