@@ -19,6 +19,7 @@ mod hold;
 mod ledger;
 mod live;
 mod reload;
+mod reported;
 mod runtime;
 mod serve;
 mod signin;
@@ -44,6 +45,7 @@ use crate::limits::SIGN_IN_MILLIS_MAX;
 use crate::listener::ClientStream;
 use crate::listener::postgres::{Greeted, greet, refuse};
 use crate::listener::tls::Acceptor;
+use crate::policy::SettingRules;
 use crate::protocol::postgres::backend::Severity;
 use crate::protocol::postgres::startup::Startup;
 use crate::session::registry::Registered;
@@ -145,7 +147,8 @@ async fn admit(
     let connected = connect(gateway, &target, &session, startup, &settings).await;
     match connected {
         Ok((connection, place)) => {
-            let live = Live::new(Arc::clone(gateway), target, session, recorder, policy);
+            let begun = connection.parameters();
+            let live = Live::new(Arc::clone(gateway), target, session, recorder, policy, begun);
             Ok(Some(Admitted { live, client, target: connection, place }))
         }
         Err(fault) => {
@@ -174,6 +177,9 @@ async fn connect(
     let database = session.database();
     let connection =
         upstream::postgres::connect(&target.settings, tls, account, database, settings).await?;
+    for (name, value) in connection.parameters() {
+        reported::check(name, value, None, &SettingRules::default())?;
+    }
     let pid = connection.cancel_key().pid();
     let long_key = startup.minor_spoken() >= 2;
     let place = gateway.sessions.enter(session.id(), pid, long_key).map_err(|_| {

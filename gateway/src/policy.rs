@@ -14,6 +14,7 @@ mod plan;
 mod plugin;
 mod report;
 mod scan;
+mod settings;
 mod text;
 
 use std::sync::Arc;
@@ -29,6 +30,7 @@ pub use host::Engine;
 pub use instances::Instances;
 pub use plan::{MaskedColumn, ResultPlan};
 pub use report::{completion, report, words};
+pub use settings::{DENIED, SettingRules};
 
 /// Why a policy can't be loaded, in words for the operator.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -359,6 +361,8 @@ pub struct PolicySettings {
     pub risk_deny_at: Option<u8>,
     /// Risk at or above which a request is held.
     pub risk_hold_at: Option<u8>,
+    /// Settings of the target that sessions may not change, or not unasked.
+    pub settings: SettingRules,
     /// Groups that may approve; empty = whoever the admin section names as approvers.
     pub approvers: Vec<String>,
     /// Seconds until a question expires.

@@ -52,6 +52,45 @@ pub enum Class {
     Admin,
 }
 
+/// What becomes of a setting.
+#[derive(Clone, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SettingValue {
+    /// The text does not tell: it is computed, bound as a parameter or longer than
+    /// [`crate::limits::ATTRIBUTE_BYTES_MAX`].
+    Computed,
+    /// The value of the session that runs it (`SET ... FROM CURRENT`).
+    Current,
+    /// What the session began with: RESET, `TO DEFAULT`, DISCARD ALL.
+    Default,
+    /// This value, as PostgreSQL would keep it.
+    To(String),
+}
+
+/// How long a change of a setting holds.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SettingScope {
+    /// To the session's end, once its transaction commits.
+    Session,
+    /// For other sessions or for calls of a function: ALTER ROLE, ALTER DATABASE, ALTER SYSTEM,
+    /// the SET clause of a function.
+    Stored,
+    /// To the transaction's end: SET LOCAL, SET TRANSACTION, BEGIN with options.
+    Transaction,
+}
+
+/// One change of a setting.
+#[derive(Clone, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
+pub struct Setting {
+    /// Its name, lower case; `*` for all of them, and for a name that the text does not tell.
+    pub name: String,
+    /// To what.
+    pub value: SettingValue,
+    /// For how long.
+    pub scope: SettingScope,
+}
+
 /// What the grammar says of one statement.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Statement {
@@ -74,6 +113,9 @@ pub struct Statement {
     pub whole_row: bool,
     /// UPDATE or DELETE with no WHERE anywhere in the statement.
     pub unbounded_write: bool,
+    /// Settings it changes, in the order of the text, by whatever way.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub settings: Vec<Setting>,
     /// Open additions for policies: `setting.search_path`, `utility`, ...
     pub attributes: Vec<(String, String)>,
 }
@@ -119,6 +161,9 @@ pub struct State {
     pub role: String,
     /// `search_path`, as far as known.
     pub search_path: String,
+    /// The target opens the session's transactions read-only unless they say otherwise, or does
+    /// not tell.
+    pub read_only: bool,
 }
 
 /// One act to judge. Only a codec makes one, and it keeps the bytes it was made from: what was

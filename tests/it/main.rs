@@ -14,4 +14,5 @@ mod masking;
 mod operator;
 mod postgres;
 mod reload;
+mod settings;
 mod stage;

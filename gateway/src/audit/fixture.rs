@@ -72,6 +72,7 @@ pub(super) fn facts() -> Facts {
             whole_row: false,
             unbounded_write: false,
             acts: Vec::new(),
+            settings: Vec::new(),
             attributes: Vec::new(),
         }],
         second_opinion: "agrees".to_owned(),

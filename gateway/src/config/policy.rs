@@ -12,7 +12,7 @@ use crate::limits::{
     CONFIG_FILE_BYTES_MAX, PLUGIN_CALL_MILLIS, PLUGIN_CALL_MILLIS_MAX, PLUGIN_FILE_BYTES_MAX,
     PLUGIN_MEMORY_BYTES_MAX, PLUGIN_MEMORY_MIB, POLICY_PLUGINS_MAX,
 };
-use crate::policy::{OnError, PluginSettings, PolicySettings, Verdict};
+use crate::policy::{OnError, PluginSettings, PolicySettings, SettingRules, Verdict};
 
 /// Host interfaces that a policy may grant.
 const GRANTS: [&str; 2] = ["clock", "log"];
@@ -93,6 +93,14 @@ fn policy(page: &Page, approvers_exist: bool) -> Option<PolicySettings> {
                     in [approval], or `approver_groups` in [admin] of the main file";
         top.mistake(at, what);
     }
+    let mut section = top.section("settings");
+    let settings = settings(&mut section);
+    if !settings.hold.is_empty() && approvers.is_empty() && !approvers_exist {
+        let what = "this policy can hold a setting, but nobody may answer; expected `approvers` \
+                    in [approval], or `approver_groups` in [admin] of the main file";
+        section.mistake(section.at(), what);
+    }
+    section.end();
     let plugins = plugins(&mut top);
     risk.end();
     approval.end();
@@ -104,11 +112,39 @@ fn policy(page: &Page, approvers_exist: bool) -> Option<PolicySettings> {
         plugins,
         risk_deny_at: deny_at,
         risk_hold_at: hold_at,
+        settings,
         approvers,
         decide_within_secs: decide_within
             .and_then(|secs| u32::try_from(secs).ok())
             .unwrap_or(APPROVAL_DECIDE_WITHIN_SECS),
     })
+}
+
+/// Without `deny`, the list of the gateway holds, less what is held.
+fn settings(section: &mut Section<'_>) -> SettingRules {
+    let given = section.has("deny").is_some();
+    let (deny, hold) = (names_of(section, "deny"), names_of(section, "hold"));
+    let mut rules = SettingRules::default();
+    if given {
+        rules.deny = deny;
+    } else {
+        rules.deny.retain(|name| !hold.contains(name));
+    }
+    rules.hold = hold;
+    rules
+}
+
+fn names_of(section: &mut Section<'_>, key: &'static str) -> Vec<String> {
+    let expected = "names of settings such as \"search_path\", or \"*\" for all";
+    let named = section.strings(key, expected);
+    let part = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'.';
+    for item in &named {
+        if item.value != "*" && (item.value.is_empty() || !item.value.bytes().all(part)) {
+            let shown = item.value.escape_debug();
+            section.mistake(item.at, format!("`{key}` has \"{shown}\"; expected {expected}"));
+        }
+    }
+    named.iter().map(|item| item.value.to_ascii_lowercase()).collect()
 }
 
 fn score(risk: &mut Section<'_>, key: &'static str) -> Option<u8> {

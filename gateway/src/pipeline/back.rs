@@ -296,7 +296,9 @@ impl<'a> Back<'a> {
                 self.push(number, policy::report(bytes(&frame), false, protected));
             }
             b'S' => {
-                parameter_allowed(&frame)?;
+                let (name, value) = backend::parameter_status(frame.body.clone())
+                    .map_err(|_| out_of_step("a malformed ParameterStatus"))?;
+                self.live.reported(&name, &value)?;
                 self.words(number, &frame);
             }
             _ => self.words(number, &frame),
@@ -392,23 +394,6 @@ fn bytes(frame: &Frame) -> Bytes {
     let mut out = BytesMut::with_capacity(frame::HEADER_BYTES + frame.body.len());
     backend::put_frame(&mut out, frame);
     out.freeze()
-}
-
-/// Settings under which the gateway and the target would read a statement differently.
-fn parameter_allowed(frame: &Frame) -> Result<(), Fault> {
-    let (name, value) = backend::parameter_status(frame.body.clone())
-        .map_err(|_| out_of_step("a malformed ParameterStatus"))?;
-    let expected = match name.as_str() {
-        "client_encoding" => "UTF8",
-        "standard_conforming_strings" => "on",
-        _ => return Ok(()),
-    };
-    if value == expected {
-        return Ok(());
-    }
-    let message = format!("the session ends because {name} became \"{value}\"");
-    Err(Fault::new(Blame::Policy, "setting_unsafe", "57P01", message)
-        .hint(format!("Statements can be judged only while {name} is {expected}.")))
 }
 
 /// What completed must be what was judged, in number and in kind: a net under the grammar, should

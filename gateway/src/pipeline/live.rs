@@ -7,8 +7,10 @@ use tokio::sync::Notify;
 
 use super::change::Change;
 use super::ledger::{Expect, Ledger};
+use super::reported;
 use super::runtime::{Gateway, Target};
 use crate::audit::Recorder;
+use crate::fault::Fault;
 use crate::policy::Generation;
 use crate::protocol::State;
 use crate::protocol::postgres::names::Names;
@@ -22,6 +24,8 @@ pub(super) struct Live {
     pub(super) session: Session,
     pub(super) recorder: Recorder,
     first: Arc<Generation>,
+    /// The settings that the target reported at the start.
+    begun: Vec<(String, String)>,
     shared: Mutex<Shared>,
     /// Wakes the forward direction when an answer came.
     pub(super) progress: Notify,
@@ -52,8 +56,11 @@ impl Live {
         session: Session,
         recorder: Recorder,
         first: Arc<Generation>,
+        begun: &[(String, String)],
     ) -> Self {
-        let state = State { role: session.role().to_owned(), ..State::default() };
+        let writes = ("default_transaction_read_only".to_owned(), "off".to_owned());
+        let read_only = !begun.contains(&writes);
+        let state = State { role: session.role().to_owned(), read_only, ..State::default() };
         let shared = Shared {
             names: Names::default(),
             ledger: Ledger::new(),
@@ -67,6 +74,7 @@ impl Live {
             session,
             recorder,
             first,
+            begun: begun.to_vec(),
             shared: Mutex::new(shared),
             progress: Notify::new(),
             withdraw: Notify::new(),
@@ -107,6 +115,17 @@ impl Live {
             shared.change = Change::None;
             shared.relinking = None;
         }
+    }
+
+    /// The target reports a setting.
+    ///
+    /// # Errors
+    /// The session must end, because of what it became.
+    pub(super) fn reported(&self, name: &str, value: &str) -> Result<(), Fault> {
+        let begun = self.begun.iter().find(|(known, _)| known == name);
+        let generation = self.generation();
+        let rules = &generation.settings().settings;
+        reported::check(name, value, begun.map(|(_, value)| value.as_str()), rules)
     }
 
     /// True while this session has a change under way that outsiders can't see.

@@ -1,26 +1,9 @@
 //! Rules of the gateway itself. They come before every plugin and nothing loosens them.
 
+use super::settings::SettingRules;
 use crate::fault::{Blame, Fault};
 use crate::limits::STATEMENTS_JUDGED_MAX;
-use crate::protocol::{Access, Object, Request, Statement};
-
-/// Settings that change how later statements are read, or as whom they run: what was judged
-/// would no longer be what happens.
-const SETTINGS: [&str; 6] = [
-    "client_encoding",
-    "role",
-    "row_security",
-    "session_authorization",
-    "session_replication_role",
-    "standard_conforming_strings",
-];
-
-/// Values under which the gateway judges anyway, so setting them changes nothing. Drivers send
-/// these when they connect.
-const HARMLESS: [(&str, &[&str]); 2] = [
-    ("client_encoding", &["utf8", "utf-8", "unicode"]),
-    ("standard_conforming_strings", &["on", "true", "yes", "1"]),
-];
+use crate::protocol::{Request, Statement};
 
 /// Commands of the replication protocol (PostgreSQL 18, section 54.4).
 const REPLICATION: [&str; 10] = [
@@ -45,8 +28,8 @@ pub(super) struct Refusal {
     pub(super) fault: Fault,
 }
 
-/// Refuses what no policy may allow.
-pub(super) fn check(request: &Request) -> Result<(), Box<Refusal>> {
+/// Refuses what no policy may allow, and the settings that this one keeps as they are.
+pub(super) fn check(request: &Request, settings: &SettingRules) -> Result<(), Box<Refusal>> {
     let statements = &request.facts().statements;
     if statements.len() > STATEMENTS_JUDGED_MAX {
         return Err(Box::new(Refusal {
@@ -60,7 +43,10 @@ pub(super) fn check(request: &Request) -> Result<(), Box<Refusal>> {
             .hint("Nothing was run. Send the statements in smaller groups."),
         }));
     }
-    statements.iter().try_for_each(statement)
+    statements.iter().try_for_each(|one| {
+        statement(one)?;
+        settings.check(one, request)
+    })
 }
 
 fn statement(statement: &Statement) -> Result<(), Box<Refusal>> {
@@ -71,7 +57,7 @@ fn statement(statement: &Statement) -> Result<(), Box<Refusal>> {
     if REPLICATION.contains(&verb) {
         return Err(closed("core.replication", "replication", "Use an ordinary session."));
     }
-    settings(statement)
+    Ok(())
 }
 
 fn closed(rule: &'static str, what: &str, instead: &str) -> Box<Refusal> {
@@ -84,67 +70,6 @@ fn closed(rule: &'static str, what: &str, instead: &str) -> Box<Refusal> {
             format!("{what} is not opened on this gateway yet"),
         )
         .hint(format!("Nothing was run and the connection stays usable. {instead}")),
-    })
-}
-
-fn settings(statement: &Statement) -> Result<(), Box<Refusal>> {
-    // RESET and DISCARD go back to the values that the session was opened and judged with.
-    if matches!(statement.verb.as_str(), "reset" | "discard" | "show") {
-        return Ok(());
-    }
-    let written = |kind: &'static str| {
-        statement.objects.iter().filter(move |o| o.kind == kind && o.access == Access::Write)
-    };
-    let changes: Vec<&str> = written("setting").map(|object| object.name.as_str()).collect();
-    for &name in &changes {
-        let known = SETTINGS.iter().find(|setting| name.eq_ignore_ascii_case(setting));
-        if let Some(setting) = known
-            && !(changes.len() == 1 && harmless(statement, setting))
-        {
-            return Err(fixed(setting));
-        }
-        if name == "*" {
-            return Err(fixed("a setting whose name is computed"));
-        }
-    }
-    if written("relation").any(|object| bare(object) == "pg_settings") {
-        return Err(fixed("pg_settings"));
-    }
-    // The facts list what set_config sets; a call without that can't be judged.
-    let calls = |o: &&Object| o.kind == "function" && bare(o) == "set_config";
-    if changes.is_empty() && statement.objects.iter().any(|object| calls(&object)) {
-        return Err(fixed("a setting whose name is computed"));
-    }
-    Ok(())
-}
-
-fn bare(object: &Object) -> String {
-    object.name.rsplit('.').next().unwrap_or_default().to_ascii_lowercase()
-}
-
-fn harmless(statement: &Statement, setting: &str) -> bool {
-    let key = format!("setting.{setting}");
-    let mut values = statement.attributes.iter().filter(|(name, _)| *name == key);
-    let (Some((_, value)), None) = (values.next(), values.next()) else { return false };
-    let value = value.trim_matches('\'').to_ascii_lowercase();
-    statement.verb == "set"
-        && HARMLESS.iter().any(|(name, good)| *name == setting && good.contains(&value.as_str()))
-}
-
-fn fixed(what: &str) -> Box<Refusal> {
-    Box::new(Refusal {
-        rule: "core.settings",
-        fault: Fault::new(
-            Blame::Policy,
-            "setting_fixed",
-            "42501",
-            format!("this gateway does not let a session change {what}"),
-        )
-        .detail("It decides how later statements are read or as whom they run.")
-        .hint(
-            "Nothing was run and the connection stays usable. Leave the setting as it is; \
-             the role is chosen when the connection is opened.",
-        ),
     })
 }
 

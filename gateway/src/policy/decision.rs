@@ -39,7 +39,7 @@ impl Generation {
     /// A plugin that fails denies.
     pub fn judge(&self, instances: &mut Instances, request: Request) -> Judged {
         let mut tally = Tally::default();
-        if let Err(refusal) = core::check(&request) {
+        if let Err(refusal) = core::check(&request, &self.settings().settings) {
             tally.note(CORE, refusal.rule, refusal.fault.to_string());
             return self.deny(request, tally, refusal.fault);
         }
@@ -118,6 +118,7 @@ impl Generation {
             tally.risk = tally.risk.max(risk);
             operation.attributes.push(("risk".into(), risk.to_string()));
             let mut opinions = vec![self.threshold(risk, statement, tally.findings.get(before..))];
+            opinions.extend(self.setting(statement, request, tally));
             for asked in live.iter_mut().filter(|asked| asked.plugin.guards()) {
                 let opinion = self.opinion(&mut asked.live, who, &operation, tally);
                 let opinion = opinion.map_err(|f| failed(f, tally))?;
@@ -177,6 +178,22 @@ impl Generation {
             }
             _ => Opinion::Abstain,
         }
+    }
+
+    /// The question about a setting that the policy holds.
+    fn setting(
+        &self,
+        statement: &Statement,
+        request: &Request,
+        tally: &mut Tally,
+    ) -> Option<Opinion> {
+        let settings = self.settings();
+        let name = settings.settings.held(statement, request.state())?;
+        let name = if name == "*" { "every setting" } else { name };
+        let reason = format!("`{}` changes {name}", statement.verb);
+        tally.note(POLICY, "settings.hold", reason.clone());
+        let decide_within_secs = settings.decide_within_secs;
+        Some(Opinion::Hold { ask: Ask { reason, approvers: Vec::new(), decide_within_secs } })
     }
 
     fn settle(

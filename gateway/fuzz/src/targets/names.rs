@@ -175,6 +175,7 @@ impl Grammar for Words {
             columns: Vec::new(),
             whole_row: false,
             unbounded_write: false,
+            settings: Vec::new(),
             attributes: Vec::new(),
             acts: Vec::new(),
         };

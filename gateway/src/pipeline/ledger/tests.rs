@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::*;
 use crate::fault::Blame;
-use crate::policy::{Engine, PolicySettings, Verdict};
+use crate::policy::{Engine, PolicySettings, SettingRules, Verdict};
 use crate::protocol::Statement;
 use crate::protocol::postgres::names::{Lookup, Prepared};
 
@@ -18,6 +18,7 @@ fn judgement(number: u64, class: Class) -> Judgement {
         plugins: Vec::new(),
         risk_deny_at: None,
         risk_hold_at: None,
+        settings: SettingRules::default(),
         approvers: Vec::new(),
         decide_within_secs: 60,
     };
@@ -32,6 +33,7 @@ fn judgement(number: u64, class: Class) -> Judgement {
         columns: Vec::new(),
         whole_row: false,
         unbounded_write: false,
+        settings: Vec::new(),
         attributes: Vec::new(),
     };
     let facts = Facts { statements: vec![statement], second_opinion: String::new() };

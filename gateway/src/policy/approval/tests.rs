@@ -96,7 +96,8 @@ fn parameter(value: &'static [u8]) -> Parameter {
 }
 
 fn state(search_path: &str) -> State {
-    State { in_transaction: false, role: "shop_app".into(), search_path: search_path.into() }
+    let (role, search_path) = ("shop_app".into(), search_path.into());
+    State { in_transaction: false, role, search_path, read_only: false }
 }
 
 fn request(text: &str, value: &'static [u8], search_path: &str) -> Request {

@@ -10,7 +10,7 @@ use wit_parser::Resolve;
 
 use crate::identity::{Claims, Principal};
 use crate::policy::{
-    Engine, Instances, OnError, PluginSettings, PolicySettings, Verdict, component,
+    Engine, Instances, OnError, PluginSettings, PolicySettings, SettingRules, Verdict, component,
 };
 use crate::protocol::{Access, Class, Column, Facts, Kind, Object, Request, Rows, Statement};
 use crate::session::Session;
@@ -175,6 +175,7 @@ pub(super) fn policy_of(plugins: Vec<PluginSettings>) -> PolicySettings {
         plugins,
         risk_deny_at: None,
         risk_hold_at: None,
+        settings: SettingRules::default(),
         approvers: Vec::new(),
         decide_within_secs: 600,
     }
@@ -236,6 +237,7 @@ pub(super) fn statement(verb: &str, class: Class, writes: &[&str]) -> Statement 
         whole_row: false,
         unbounded_write: false,
         acts: Vec::new(),
+        settings: Vec::new(),
         attributes: Vec::new(),
     }
 }

@@ -30,6 +30,7 @@ fn sql(verb: &str, name: Option<&str>) -> Facts {
         columns: Vec::new(),
         whole_row: false,
         unbounded_write: false,
+        settings: Vec::new(),
         attributes: Vec::new(),
     };
     Facts { statements: vec![statement], second_opinion: String::new() }

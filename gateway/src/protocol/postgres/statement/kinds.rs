@@ -225,11 +225,14 @@ pub(super) fn is_identity_setting(name: &str) -> bool {
     matches!(name, "role" | "row_security" | "session_authorization" | "session_replication_role")
 }
 
+/// Which form of SET or RESET it is.
+pub(super) fn set_kind(tree: &Tree) -> Option<VariableSetKind> {
+    i32::try_from(tree.number("kind")).ok().and_then(|n| VariableSetKind::try_from(n).ok())
+}
+
 fn set(tree: &Tree) -> (Cow<'static, str>, Class) {
     let name = tree.text("name");
-    let kind =
-        i32::try_from(tree.number("kind")).ok().and_then(|n| VariableSetKind::try_from(n).ok());
-    let verb = match kind {
+    let verb = match set_kind(tree) {
         Some(VariableSetKind::VarReset | VariableSetKind::VarResetAll) => "reset",
         _ => "set",
     };

@@ -1,11 +1,11 @@
 //! Facts of statements other than queries and changes of rows.
 
-use pg_query::protobuf::{GrantTargetType, ObjectType};
+use pg_query::protobuf::{DiscardMode, GrantTargetType, ObjectType, VariableSetKind};
 
 use super::kinds;
 use super::tree::{Tree, Value};
 use super::walk::{Walk, join};
-use crate::protocol::{Access, Class};
+use crate::protocol::{Access, Class, SettingValue};
 
 /// Lists what a statement names in its own fields, then walks the rest.
 pub(super) fn statement<'a>(walk: &mut Walk<'a>, tree: &'a Tree, class: Class) {
@@ -18,9 +18,6 @@ pub(super) fn statement<'a>(walk: &mut Walk<'a>, tree: &'a Tree, class: Class) {
             }
         }
         "CopyStmt" => return copy(walk, tree),
-        "CreateFunctionStmt" => {
-            walk.object("function", join(&tree.strings("funcname")), Access::Write);
-        }
         "CreateEventTrigStmt" | "CreateTrigStmt" => {
             walk.object("function", join(&tree.strings("funcname")), Access::Read);
         }
@@ -52,6 +49,23 @@ pub(super) fn statement<'a>(walk: &mut Walk<'a>, tree: &'a Tree, class: Class) {
             if kinds::object(tree, "rename_type") == Some(ObjectType::ObjectRole) {
                 walk.object("role", tree.text("subname"), Access::Write);
             }
+        }
+        "AlterDatabaseSetStmt"
+        | "AlterFunctionStmt"
+        | "AlterRoleSetStmt"
+        | "AlterSystemStmt"
+        | "CreateFunctionStmt" => {
+            if tree.kind == "CreateFunctionStmt" {
+                walk.object("function", join(&tree.strings("funcname")), Access::Write);
+            }
+            walk.stores_settings = true;
+            named_in_text(walk, tree.kind, tree);
+            walk.fields(tree, access);
+            walk.stores_settings = false;
+            return;
+        }
+        "DiscardStmt" if tree.number("target") == DiscardMode::DiscardAll as i64 => {
+            walk.setting("*", Some(SettingValue::Default), false);
         }
         "LockStmt" => walk.attribute("lock", "table"),
         "TransactionStmt" => transaction(walk, tree),
@@ -211,14 +225,19 @@ fn transaction<'a>(walk: &mut Walk<'a>, tree: &'a Tree) {
 /// but the word SET.
 fn transaction_option(walk: &mut Walk<'_>, option: &Tree, prefix: &str) {
     let name = format!("{prefix}{}", option.text("defname"));
-    walk.attribute(format!("setting.{name}"), &literal(option.child("arg")));
-    walk.object("setting", name, Access::Write);
+    let value = constant(option.child("arg"));
+    let value = match (name.ends_with("_isolation"), value) {
+        (false, Some(flag)) => Some(if flag == "0" { "off" } else { "on" }.to_owned()),
+        (_, value) => value,
+    };
+    walk.setting(&name, value.map(SettingValue::To), prefix.is_empty());
 }
 
 fn setting<'a>(walk: &mut Walk<'a>, tree: &'a Tree) {
     let name = tree.text("name");
-    match name {
-        "SESSION CHARACTERISTICS" | "TRANSACTION" => {
+    let local = tree.flag("is_local");
+    match (name, kinds::set_kind(tree)) {
+        ("SESSION CHARACTERISTICS" | "TRANSACTION", Some(VariableSetKind::VarSetMulti)) => {
             let prefix = if name == "TRANSACTION" { "" } else { "default_" };
             for option in tree.nodes("args").filter(|node| node.kind == "DefElem") {
                 transaction_option(walk, option, prefix);
@@ -227,20 +246,47 @@ fn setting<'a>(walk: &mut Walk<'a>, tree: &'a Tree) {
                 walk.attribute("transaction", "set");
             }
         }
-        "TRANSACTION SNAPSHOT" => {
-            walk.object("setting", "transaction_snapshot", Access::Write);
+        ("TRANSACTION SNAPSHOT", Some(VariableSetKind::VarSetMulti)) => {
+            let value = constant(tree.nodes("args").next()).map(SettingValue::To);
+            walk.setting("transaction_snapshot", value, true);
             walk.attribute("transaction", "set");
         }
-        _ => {
-            let values: Vec<String> = tree.nodes("args").map(|arg| literal(Some(arg))).collect();
-            let name = star_if_all(tree);
-            walk.attribute(format!("setting.{name}"), &values.join(", "));
-            walk.object("setting", name, Access::Write);
+        (_, Some(VariableSetKind::VarSetValue)) => {
+            let listed = name.eq_ignore_ascii_case("search_path");
+            let parts = tree.nodes("args").map(|arg| {
+                let value = constant(Some(arg))?;
+                Some(if listed { quoted(&value) } else { value })
+            });
+            let parts: Option<Vec<String>> = parts.collect();
+            walk.setting(name, parts.map(|it| SettingValue::To(it.join(", "))), local);
         }
+        (_, Some(VariableSetKind::VarSetCurrent)) => {
+            walk.setting(name, Some(SettingValue::Current), local);
+        }
+        (
+            _,
+            Some(
+                VariableSetKind::VarSetDefault
+                | VariableSetKind::VarReset
+                | VariableSetKind::VarResetAll,
+            ),
+        ) => walk.setting(name, Some(SettingValue::Default), local),
+        _ => walk.setting(name, None, local),
     }
 }
 
-/// The setting's name; `*` for RESET ALL and SHOW ALL.
+/// An element of a list of names as PostgreSQL keeps it (`quote_identifier`, but for keywords).
+fn quoted(name: &str) -> String {
+    let plain = |(at, byte): (usize, u8)| {
+        byte.is_ascii_lowercase() || byte == b'_' || (at > 0 && byte.is_ascii_digit())
+    };
+    if !name.is_empty() && name.bytes().enumerate().all(plain) {
+        return name.to_owned();
+    }
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// The setting's name; `*` for SHOW ALL.
 fn star_if_all(tree: &Tree) -> String {
     match tree.text("name") {
         "" | "all" => "*".to_owned(),
@@ -251,39 +297,40 @@ fn star_if_all(tree: &Tree) -> String {
 /// `set_config(name, value, local)` and `current_setting(name)`. A name that is not a plain
 /// literal could be any.
 pub(super) fn setting_call<'a>(walk: &mut Walk<'a>, function: &str, tree: &'a Tree) {
-    let access = match function {
-        "set_config" => Access::Write,
-        "current_setting" => Access::Read,
-        _ => return,
-    };
-    let mut args = tree.nodes("args");
+    if !matches!(function, "set_config" | "current_setting") {
+        return;
+    }
     // Named arguments may come in any order.
     let named = tree.nodes("args").any(|arg| arg.kind == "NamedArgExpr");
-    let name = match args.next().filter(|arg| arg.kind == "AConst" && !named) {
-        Some(arg) => literal(Some(arg)).to_ascii_lowercase(),
-        None => String::new(),
-    };
-    let name = if name.is_empty() { "*".to_owned() } else { name };
-    if access == Access::Write {
-        if name == "*" || kinds::is_identity_setting(&name) {
-            walk.at_least(Class::Privilege);
-        }
-        let value = args.next().map(|arg| literal(Some(arg))).unwrap_or_default();
-        walk.attribute(format!("setting.{name}"), &value);
+    let mut args = tree.nodes("args").map(|arg| match arg.kind {
+        "AConst" if !named => constant(Some(arg)),
+        _ => None,
+    });
+    let name = args.next().flatten().unwrap_or_default().to_ascii_lowercase();
+    if function == "current_setting" {
+        walk.object("setting", if name.is_empty() { "*" } else { &name }, Access::Read);
+        return;
     }
-    walk.object("setting", name, access);
+    if name.is_empty() || kinds::is_identity_setting(&name) {
+        walk.at_least(Class::Privilege);
+    }
+    let value = args.next().flatten().map(SettingValue::To);
+    let local = matches!(args.next().flatten().as_deref(), Some("true" | "t" | "on" | "1"));
+    walk.setting(&name, value, local);
 }
 
-/// A constant as text; empty for anything else.
-fn literal(node: Option<&Tree>) -> String {
-    let Some(node) = node else { return String::new() };
+/// A constant as text; `None` for anything else, NULL among it.
+fn constant(node: Option<&Tree>) -> Option<String> {
+    let node = node?;
     match node.kind {
-        "AConst" => literal(node.child("val")),
-        "TypeCast" => literal(node.child("arg")),
-        "String" => node.text("sval").to_owned(),
-        "Float" => node.text("fval").to_owned(),
-        "Integer" => node.number("ival").to_string(),
-        "Boolean" => node.flag("boolval").to_string(),
-        _ => String::new(),
+        "AConst" if node.flag("isnull") => None,
+        // PostgreSQL's grammar leaves out a zero, a false and an empty text.
+        "AConst" => constant(node.child("val")),
+        "TypeCast" => constant(node.child("arg")),
+        "String" => Some(node.text("sval").to_owned()),
+        "Float" => Some(node.text("fval").to_owned()),
+        "Integer" => Some(node.number("ival").to_string()),
+        "Boolean" => Some(node.flag("boolval").to_string()),
+        _ => None,
     }
 }

@@ -11,7 +11,7 @@ use super::opinion::Outline;
 use super::tree::{Tree, Value};
 use super::utility;
 use crate::limits;
-use crate::protocol::{Access, Class, Object, Statement};
+use crate::protocol::{Access, Class, Object, Setting, SettingScope, SettingValue, Statement};
 
 /// Facts of one statement as they are gathered.
 pub(super) struct Walk<'a> {
@@ -22,6 +22,9 @@ pub(super) struct Walk<'a> {
     columns: BTreeSet<&'a str>,
     whole_row: bool,
     unbounded_write: bool,
+    settings: Vec<Setting>,
+    /// Inside a statement that keeps settings for others than this session.
+    pub(super) stores_settings: bool,
     attributes: Vec<(String, String)>,
     /// Names of common table expressions that can be seen from here, innermost last.
     scope: Vec<&'a str>,
@@ -42,6 +45,8 @@ pub(super) fn statement(tree: &Tree, start: usize, end: usize) -> (Statement, Ou
         columns: BTreeSet::new(),
         whole_row: false,
         unbounded_write: false,
+        settings: Vec::new(),
+        stores_settings: false,
         attributes: Vec::new(),
         scope: Vec::new(),
         with_names: BTreeSet::new(),
@@ -67,6 +72,7 @@ pub(super) fn statement(tree: &Tree, start: usize, end: usize) -> (Statement, Ou
         columns: walk.columns.into_iter().map(str::to_owned).collect(),
         whole_row,
         unbounded_write: walk.unbounded_write,
+        settings: walk.settings,
         attributes: walk.attributes,
     };
     (statement, outline)
@@ -104,6 +110,28 @@ impl<'a> Walk<'a> {
     /// Notes that columns are reached without being named.
     pub(super) fn all_columns(&mut self) {
         self.whole_row = true;
+    }
+
+    /// Lists a change of a setting, and the setting among the objects.
+    pub(super) fn setting(&mut self, name: &str, value: Option<SettingValue>, local: bool) {
+        let name = if name.is_empty() { "*".to_owned() } else { name.to_ascii_lowercase() };
+        let value = value.unwrap_or(SettingValue::Computed);
+        if let SettingValue::To(text) = &value {
+            self.attribute(format!("setting.{name}"), text);
+        }
+        let value = match value {
+            SettingValue::To(text) if text.len() > limits::ATTRIBUTE_BYTES_MAX => {
+                SettingValue::Computed
+            }
+            value => value,
+        };
+        let scope = match (self.stores_settings, local) {
+            (true, _) => SettingScope::Stored,
+            (false, true) => SettingScope::Transaction,
+            (false, false) => SettingScope::Session,
+        };
+        self.object("setting", name.as_str(), Access::Write);
+        self.settings.push(Setting { name, value, scope });
     }
 
     /// Adds an attribute, its value cut to [`limits::ATTRIBUTE_BYTES_MAX`].

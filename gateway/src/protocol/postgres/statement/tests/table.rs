@@ -1,7 +1,7 @@
 //! Statements and what is said of them: `statements.txt` holds the text, then `=> ` and the facts.
 
-use crate::protocol::Access;
 use crate::protocol::postgres::statement::{Parsers, facts};
+use crate::protocol::{Access, SettingScope, SettingValue};
 
 /// All facts of a text in one line.
 fn summary(text: &str) -> String {
@@ -24,6 +24,20 @@ fn summary(text: &str) -> String {
         }
         if statement.unbounded_write {
             line += " unbounded";
+        }
+        for setting in &statement.settings {
+            let sign = match setting.scope {
+                SettingScope::Session => "",
+                SettingScope::Stored => "stored ",
+                SettingScope::Transaction => "local ",
+            };
+            let value = match &setting.value {
+                SettingValue::Computed => "computed",
+                SettingValue::Current => "current",
+                SettingValue::Default => "default",
+                SettingValue::To(_) => "given",
+            };
+            line += &format!(" {{{sign}{} {value}}}", setting.name);
         }
         for (key, value) in &statement.attributes {
             line += &format!(" {key}={value}");
