@@ -30,6 +30,15 @@ pub const NAMED_BYTES_LARGE: usize = 4 * 1024;
 pub const NAME_BYTES_MAX: usize = 63;
 /// Longest message of a target that is taken whole.
 pub const SERVER_MESSAGE_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// From this body size on a row is not taken whole but in pieces.
+pub const LARGE_ROW_BYTES_MIN: usize = 2 * 1024 * 1024;
+/// From this size on a cell of a large row that has masks waits outside of memory. Not above
+/// `SCAN_CELL_BYTES_MAX`: a larger one is not shown to plugins.
+pub const LARGE_CELL_BYTES_MIN: usize = 1024 * 1024;
+/// Bytes of a large row's smaller cells that are held in memory until its end.
+pub const LARGE_ROW_HELD_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Longest piece of a large row.
+pub const LARGE_PIECE_BYTES_MAX: usize = 1024 * 1024;
 /// Longest message of a target before sign-in is done.
 pub const SERVER_AUTH_MESSAGE_BYTES_MAX: usize = 64 * 1024;
 /// How long connecting to a target and signing in there may take.

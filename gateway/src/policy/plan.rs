@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use aws_lc_rs::hmac;
+use bytes::Bytes;
 
 use super::Masked;
 use super::generation::Generation;
@@ -40,6 +41,37 @@ pub struct MaskedColumn {
     pub plugin: String,
     /// The rule.
     pub rule: String,
+}
+
+/// What becomes of a cell that is too large to be masked by its value.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Large {
+    /// Its column is not hidden.
+    Shown,
+    /// Its mask is the same for every value.
+    Replaced,
+    /// Its mask, or a plugin, would have to see all of it.
+    Null,
+}
+
+/// What was masked of one large row.
+#[derive(Clone, Debug)]
+pub(super) struct Seen {
+    masked_cells: u64,
+    hidden: Arc<[MaskedColumn]>,
+}
+
+impl Seen {
+    pub(super) fn of(masked_cells: u64, plan: &ResultPlan) -> Self {
+        Self { masked_cells, hidden: Arc::clone(&plan.hidden) }
+    }
+
+    /// A piece of the row; the last one counts it.
+    pub(super) fn masked(self, frames: Bytes, last: bool) -> Masked {
+        let rows = u64::from(last);
+        let masked_cells = if last { self.masked_cells } else { 0 };
+        Masked { frames, rows, masked_cells, hidden: self.hidden, outcome: None }
+    }
 }
 
 #[derive(Debug)]
@@ -129,6 +161,35 @@ impl ResultPlan {
     /// The plugins that look at cells of this result.
     pub fn inspectors(&self) -> impl Iterator<Item = &str> {
         self.scanners.iter().map(|scanner| scanner.live.name())
+    }
+
+    /// A plan of text columns, with their masks.
+    #[cfg(test)]
+    pub(super) fn for_test(masks: Vec<Option<wit::Mask>>) -> Self {
+        let masked = |(position, mask): (usize, &Option<wit::Mask>)| {
+            let (name, plugin, rule) = ("c".to_owned(), "test".to_owned(), "r".to_owned());
+            mask.as_ref().map(|_| MaskedColumn { position, name, plugin, rule })
+        };
+        let masked: Vec<MaskedColumn> = masks.iter().enumerate().filter_map(masked).collect();
+        Self {
+            hidden: masked.as_slice().into(),
+            masked,
+            columns: masks.into_iter().map(|mask| Planned { shape: Shape::Text, mask }).collect(),
+            scanners: Vec::new(),
+            key: Arc::new(hmac::Key::new(hmac::HMAC_SHA256, b"key")),
+        }
+    }
+
+    /// What becomes of a large cell of this column.
+    pub(super) fn large(&self, column: usize) -> Large {
+        let scanned = |scanner: &Scanner| scanner.inspects.get(column) != Some(&false);
+        match self.columns.get(column) {
+            Some(Planned { mask: Some(wit::Mask::NullOut | wit::Mask::Fixed(_)), .. }) => {
+                Large::Replaced
+            }
+            Some(Planned { mask: None, .. }) if !self.scanners.iter().any(scanned) => Large::Shown,
+            _ => Large::Null,
+        }
     }
 
     /// Adds one plugin's plan of one column; returns whether it wants to see the cells.

@@ -91,6 +91,24 @@ pub fn rewrite(
     Ok(out)
 }
 
+/// Where in one DataRow message the length of each cell stands.
+///
+/// # Errors
+/// As [`each`], and when there is not exactly one row.
+pub fn places(frame: &[u8], columns: usize) -> Result<Vec<usize>, Fault> {
+    let mut rest = frame;
+    let cells = take_row(&mut rest, columns)?;
+    let mut cells = cells.ok_or_else(|| malformed("no row where one was expected"))?;
+    end(rest)?;
+    let mut places = Vec::with_capacity(columns);
+    for _ in 0..columns {
+        places.push(frame.len() - cells.len());
+        take_cell(&mut cells)?;
+    }
+    end(cells)?;
+    Ok(places)
+}
+
 /// The cells of the next row, or nothing at the end of the frames.
 fn take_row<'a>(rest: &mut &'a [u8], columns: usize) -> Result<Option<&'a [u8]>, Fault> {
     if rest.is_empty() {
