@@ -13,6 +13,7 @@ pub struct Sender<S> {
     half: WriteHalf<S>,
     out: BytesMut,
     writing: bool,
+    inside: bool,
 }
 
 /// What the gateway itself may say to a PostgreSQL client. None of it carries a target's data.
@@ -37,7 +38,7 @@ pub enum Word<'a> {
 impl<S: AsyncWrite> Sender<S> {
     /// Takes over the write half.
     pub fn new(half: WriteHalf<S>) -> Self {
-        Self { half, out: BytesMut::new(), writing: false }
+        Self { half, out: BytesMut::new(), writing: false, inside: false }
     }
 
     /// Queues a released reply.
@@ -71,9 +72,15 @@ impl<S: AsyncWrite> Sender<S> {
         Ok(())
     }
 
-    /// True when a write was cut off, so that what comes next would land inside a message.
+    /// Says whether what was queued last ends inside a message, of which more pieces follow.
+    pub fn set_inside(&mut self, inside: bool) {
+        self.inside = inside;
+    }
+
+    /// True when a write or a message was cut off, so that what comes next would land inside a
+    /// message.
     pub fn interrupted(&self) -> bool {
-        self.writing
+        self.writing || self.inside
     }
 
     /// Gives the half back, for an orderly close.

@@ -10,6 +10,7 @@ mod extended;
 mod harness;
 mod hostile;
 mod identity;
+mod large;
 mod masking;
 mod operator;
 mod postgres;

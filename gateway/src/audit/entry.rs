@@ -6,8 +6,9 @@ mod notice;
 mod token;
 
 pub use body::{
-    Approval, ApprovalDecision, Boot, FindingBrief, HiddenColumn, OutcomeBrief, Parameter, Request,
-    RequestPayload, RequestState, Response, SessionEnd, SessionStart, SessionTorn,
+    Approval, ApprovalDecision, Boot, FindingBrief, FramePiece, HiddenColumn, OutcomeBrief,
+    Parameter, Request, RequestPayload, RequestState, Response, SessionEnd, SessionStart,
+    SessionTorn,
 };
 pub use notice::{Event, Refusal, SessionNote};
 pub use token::TokenBinding;

@@ -30,7 +30,7 @@ use super::store::Mark;
 use crate::fault::Fault;
 use crate::identity::Claims;
 use crate::limits::ENTRY_BYTES_MAX;
-use crate::policy::{ApprovalStamp, Decided, Denied, Held, Masked, Ruling};
+use crate::policy::{ApprovalStamp, Decided, Denied, Held, Masked, Piece, Ruling};
 use crate::protocol::Request;
 use crate::session::Session;
 
@@ -255,7 +255,27 @@ impl Recorder {
     /// The log can't record it, so nothing of it may leave.
     pub async fn release(&self, parts: Vec<(u64, Masked)>) -> Result<Pending<Release>, Fault> {
         let drafts = proof::drafts(&parts);
-        let release = Release::new(parts);
+        self.queue_replies(drafts, Release::new(parts)).await
+    }
+
+    /// Records a piece of a row that is too large to be taken whole: an entry of its own.
+    ///
+    /// # Errors
+    /// As [`Recorder::release`].
+    pub async fn release_piece(
+        &self,
+        number: u64,
+        piece: Piece,
+    ) -> Result<Pending<Release>, Fault> {
+        let draft = proof::piece(number, &piece);
+        self.queue_replies(vec![draft], Release::new(vec![(number, piece.masked)])).await
+    }
+
+    async fn queue_replies(
+        &self,
+        drafts: Vec<proof::Reply>,
+        release: Release,
+    ) -> Result<Pending<Release>, Fault> {
         let number = release.number();
         if drafts.is_empty() {
             return Ok(Pending::new(number, release, None));

@@ -18,7 +18,7 @@ use time::OffsetDateTime;
 
 use super::checkpoint::hex;
 use super::entry::{
-    Approval, Parameter, Request, RequestPayload, SessionStart, TokenBinding, kind,
+    Approval, Parameter, Request, RequestPayload, Response, SessionStart, TokenBinding, kind,
 };
 use super::reader::{Inclusion, Payload, Record, SessionRecord, SessionSummary};
 use crate::policy::{Finding, PluginStamp};
@@ -182,7 +182,11 @@ fn moment<'a>(record: &'a Record, asked: &mut HashMap<String, u64>) -> Moment<'a
         }
         kind::RESPONSE => {
             if let Payload::Plain(frames) = &record.payload {
-                moment.results = frames::read(frames);
+                let piece = entry.body::<Response>().ok().and_then(|body| body.piece);
+                moment.results = match piece {
+                    Some(piece) => vec![frames::piece(piece, frames.len())],
+                    None => frames::read(frames),
+                };
             }
         }
         kind::APPROVAL => {

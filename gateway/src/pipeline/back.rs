@@ -1,5 +1,7 @@
 //! From the target to the client: every answer is masked and recorded before it is released.
 
+mod large;
+
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::{Bytes, BytesMut};
@@ -10,10 +12,10 @@ use super::live::Live;
 use super::{ClientStream, End};
 use crate::downstream::{Sender, Word};
 use crate::fault::{Blame, Fault};
-use crate::limits::SERVER_MESSAGE_BYTES_MAX;
+use crate::limits::{LARGE_ROW_BYTES_MIN, SERVER_MESSAGE_BYTES_MAX};
 use crate::policy::{self, Instances, Masked, ResultPlan};
 use crate::protocol::postgres::backend::{self, Severity};
-use crate::protocol::postgres::frame::{self, Frame};
+use crate::protocol::postgres::frame::{self, Frame, Malformed};
 use crate::protocol::postgres::names::Answer;
 use crate::protocol::{self, Outcome};
 use crate::upstream::catalogue::Asked;
@@ -28,6 +30,10 @@ pub(super) struct Back<'a> {
     /// Masked parts that are not released yet, with the numbers of their requests.
     batch: Vec<(u64, Masked)>,
     instances: Instances,
+    /// A row that is too large to be taken whole, under way.
+    large: Option<large::Large>,
+    /// Bytes of a large row that are dropped because its result is withheld.
+    skip_bytes: usize,
     /// The client was told an error in place of the rest of this cycle.
     withhold: bool,
     /// The target said a FATAL error, after which it closes.
@@ -49,6 +55,8 @@ impl<'a> Back<'a> {
             notices,
             batch: Vec::new(),
             instances: Instances::new(&live.session),
+            large: None,
+            skip_bytes: 0,
             withhold: false,
             fatal: false,
         }
@@ -61,7 +69,10 @@ impl<'a> Back<'a> {
             self.release().await?;
             self.live.progress.notify_one();
             tokio::select! {
-                Some(notice) = self.notices.recv() => self.say(&notice, Severity::Notice).await?,
+                // Not inside a message of which more is to come.
+                Some(notice) = self.notices.recv(), if self.large.is_none() => {
+                    self.say(&notice, Severity::Notice).await?;
+                }
                 read = self.upstream.read() => match read {
                     Ok(0) | Err(_) if self.fatal => return Ok(End::TargetEnded),
                     Ok(0) | Err(_) => return Err(super::upstream_gone()),
@@ -74,16 +85,20 @@ impl<'a> Back<'a> {
     /// Takes one frame, or one run of rows; false when more bytes are needed.
     async fn next(&mut self) -> Result<bool, Fault> {
         let broken = |_| out_of_step("a malformed message");
+        if self.large.is_some() || self.skip_bytes > 0 {
+            return self.large_row().await;
+        }
         if self.upstream.buffer.first() == Some(&b'D') {
-            let (frames, count) =
-                frame::run(&mut self.upstream.buffer, b'D', SERVER_MESSAGE_BYTES_MAX)
-                    .map_err(broken)?;
-            if count == 0 {
-                let next = frame::next(&mut self.upstream.buffer, SERVER_MESSAGE_BYTES_MAX);
-                // Reserves room for the rest of the row.
-                return next.map(|_| false).map_err(broken);
+            match frame::run(&mut self.upstream.buffer, b'D', LARGE_ROW_BYTES_MIN) {
+                Ok((_, 0)) => {
+                    let next = frame::next(&mut self.upstream.buffer, LARGE_ROW_BYTES_MIN);
+                    // Reserves room for the rest of the row.
+                    return next.map(|_| false).map_err(broken);
+                }
+                Ok((frames, count)) => self.rows(frames, count).await?,
+                Err(Malformed::Oversize { body_bytes, .. }) => self.begin_large(body_bytes).await?,
+                Err(malformed) => return Err(broken(malformed)),
             }
-            self.rows(frames, count).await?;
             return Ok(true);
         }
         let next = frame::next(&mut self.upstream.buffer, SERVER_MESSAGE_BYTES_MAX);
@@ -106,19 +121,7 @@ impl<'a> Back<'a> {
         if self.withhold {
             return Ok(());
         }
-        let (number, plan) = {
-            let mut shared = self.live.shared();
-            match shared.ledger.head() {
-                Some(Expect::Query { judgement, plan: Some(plan), .. }) => {
-                    (judgement.number, Arc::clone(plan))
-                }
-                Some(Expect::Execute { judgement, slot }) => match slot.get() {
-                    Some(Rows::Some(plan)) => (judgement.number, Arc::clone(plan)),
-                    _ => return Err(out_of_step("rows of a result that was not described")),
-                },
-                _ => return Err(out_of_step("rows that were not asked for")),
-            }
-        };
+        let (number, plan) = self.plan_in_force()?;
         let masked = {
             let mut plan = plan.lock().unwrap_or_else(PoisonError::into_inner);
             plan.mask(&protocol::Rows::new(frames, count))
@@ -128,6 +131,20 @@ impl<'a> Back<'a> {
             Err(fault) => self.withhold(fault).await?,
         }
         Ok(())
+    }
+
+    /// The plan of the rows that are coming, and the number of their request.
+    fn plan_in_force(&self) -> Result<(u64, SharedPlan), Fault> {
+        match self.live.shared().ledger.head() {
+            Some(Expect::Query { judgement, plan: Some(plan), .. }) => {
+                Ok((judgement.number, Arc::clone(plan)))
+            }
+            Some(Expect::Execute { judgement, slot }) => match slot.get() {
+                Some(Rows::Some(plan)) => Ok((judgement.number, Arc::clone(plan))),
+                _ => Err(out_of_step("rows of a result that was not described")),
+            },
+            _ => Err(out_of_step("rows that were not asked for")),
+        }
     }
 
     async fn description(&mut self, frame: Frame) -> Result<(), Fault> {

@@ -112,6 +112,11 @@ impl LargeRow {
         self.left == 0 && self.total != 0 && self.given == self.total
     }
 
+    /// Bytes of the row that are still to come from the target.
+    pub fn left(&self) -> usize {
+        self.left
+    }
+
     /// Takes what is there of the row out of `buffer` and gives its next piece; nothing when more
     /// bytes are needed, or when it is done.
     ///
@@ -134,7 +139,10 @@ impl LargeRow {
             return Ok(Some(self.piece(piece, Seen::of(0, plan))));
         }
         if let Way::Reading(reading) = &mut self.way {
-            self.left -= reading.take(plan, buffer, self.left)?;
+            let before = buffer.len();
+            let taken = reading.take(plan, buffer, self.left);
+            self.left -= before - buffer.len();
+            taken?;
             if self.left > 0 {
                 return Ok(None);
             }
@@ -160,17 +168,12 @@ impl LargeRow {
 }
 
 impl Reading {
-    /// Takes bytes out of `buffer`; gives how many.
-    fn take(
-        &mut self,
-        plan: &ResultPlan,
-        buffer: &mut BytesMut,
-        left: usize,
-    ) -> Result<usize, Fault> {
+    /// Takes bytes out of `buffer`, at most `left`.
+    fn take(&mut self, plan: &ResultPlan, buffer: &mut BytesMut, left: usize) -> Result<(), Fault> {
         let mut taken = 0;
         if !self.header {
             if buffer.len() < HEADER_BYTES + 2 {
-                return Ok(0);
+                return Ok(());
             }
             buffer.advance(HEADER_BYTES);
             self.columns = usize::from(buffer.get_u16());
@@ -218,7 +221,7 @@ impl Reading {
                 break;
             }
         }
-        Ok(taken)
+        Ok(())
     }
 
     fn begin(&mut self, plan: &ResultPlan, length: i32, room: usize) -> Result<(), Fault> {
@@ -286,9 +289,7 @@ impl Reading {
             }
         }
         let length = i32::try_from(total - 1).map_err(|_| malformed())?;
-        held.get_mut(1..HEADER_BYTES)
-            .ok_or_else(malformed)?
-            .copy_from_slice(&length.to_be_bytes());
+        held.get_mut(1..HEADER_BYTES).ok_or_else(malformed)?.copy_from_slice(&length.to_be_bytes());
         Ok((Writing { spool: self.spool, held, gaps, at: 0, cell: 0, seen }, total))
     }
 }

@@ -257,6 +257,34 @@ pub struct Response {
     pub outcomes: Vec<OutcomeBrief>,
     /// Number of outcomes.
     pub outcomes_total: u64,
+    /// The payload is not whole frames but a piece of one, too large to be taken whole.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub piece: Option<FramePiece>,
+}
+
+impl Response {
+    /// Nothing said yet of this request.
+    pub(in crate::audit) fn of(number: u64) -> Self {
+        Self {
+            number,
+            rows: 0,
+            masked_cells: 0,
+            hidden: Vec::new(),
+            bytes: 0,
+            outcomes: Vec::new(),
+            outcomes_total: 0,
+            piece: None,
+        }
+    }
+}
+
+/// Where a piece stands in its frame.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct FramePiece {
+    /// Bytes of the frame before the piece.
+    pub offset: u64,
+    /// Length of the frame with its header, bytes.
+    pub of: u64,
 }
 
 /// A column that was hidden from the client.

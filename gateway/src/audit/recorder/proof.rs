@@ -8,10 +8,10 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use crate::audit::committer::unavailable;
-use crate::audit::entry::{HiddenColumn, OutcomeBrief, Response, clip_to};
+use crate::audit::entry::{FramePiece, HiddenColumn, OutcomeBrief, Response, clip_to};
 use crate::fault::Fault;
 use crate::limits::ENTRY_LIST_ITEMS_MAX;
-use crate::policy::Masked;
+use crate::policy::{Masked, Piece};
 
 /// Proof that a request was allowed and that its entry is durable. Only this stage makes one.
 #[derive(Debug)]
@@ -119,6 +119,30 @@ impl Reply {
     pub(super) fn bytes(&self) -> usize {
         self.frames.iter().map(Bytes::len).sum()
     }
+
+    fn add(&mut self, masked: &Masked) {
+        let frames = masked.frames();
+        let body = &mut self.body;
+        body.rows = body.rows.saturating_add(masked.rows());
+        body.masked_cells = body.masked_cells.saturating_add(masked.masked_cells());
+        hide(&mut body.hidden, masked);
+        body.bytes = body.bytes.saturating_add(frames.len() as u64);
+        body.outcomes_total += u64::from(masked.outcome().is_some());
+        let room = ENTRY_LIST_ITEMS_MAX.saturating_sub(body.outcomes.len());
+        body.outcomes.extend(masked.outcome().into_iter().take(room).map(|outcome| OutcomeBrief {
+            tag: outcome.tag.as_deref().map(|tag| clip_to(tag, 64)),
+            sqlstate: outcome.sqlstate.as_deref().map(|state| clip_to(state, 16)),
+        }));
+        self.frames.push(frames.clone());
+    }
+}
+
+/// The entry that a piece of a large row makes.
+pub(super) fn piece(number: u64, piece: &Piece) -> Reply {
+    let mut reply = Reply { body: Response::of(number), frames: Vec::new() };
+    reply.add(&piece.masked);
+    reply.body.piece = Some(FramePiece { offset: piece.offset, of: piece.message_bytes });
+    reply
 }
 
 /// The entries that a batch of reply parts makes: one for each request with more than words.
@@ -128,33 +152,11 @@ pub(super) fn drafts(parts: &[(u64, Masked)]) -> Vec<Reply> {
         let known = drafts.iter().position(|(draft, _)| draft.body.number == *number);
         let at = known.unwrap_or(drafts.len());
         if known.is_none() {
-            let body = Response {
-                number: *number,
-                rows: 0,
-                masked_cells: 0,
-                hidden: Vec::new(),
-                bytes: 0,
-                outcomes: Vec::new(),
-                outcomes_total: 0,
-            };
-            drafts.push((Reply { body, frames: Vec::new() }, false));
+            drafts.push((Reply { body: Response::of(*number), frames: Vec::new() }, false));
         }
         let Some((draft, telling)) = drafts.get_mut(at) else { continue };
-        let frames = masked.frames();
-        draft.body.rows = draft.body.rows.saturating_add(masked.rows());
-        draft.body.masked_cells = draft.body.masked_cells.saturating_add(masked.masked_cells());
-        hide(&mut draft.body.hidden, masked);
-        draft.body.bytes = draft.body.bytes.saturating_add(frames.len() as u64);
-        draft.body.outcomes_total += u64::from(masked.outcome().is_some());
-        let room = ENTRY_LIST_ITEMS_MAX.saturating_sub(draft.body.outcomes.len());
-        draft.body.outcomes.extend(masked.outcome().into_iter().take(room).map(|outcome| {
-            OutcomeBrief {
-                tag: outcome.tag.as_deref().map(|tag| clip_to(tag, 64)),
-                sqlstate: outcome.sqlstate.as_deref().map(|state| clip_to(state, 16)),
-            }
-        }));
-        draft.frames.push(frames.clone());
-        *telling |= masked.rows() > 0 || masked.outcome().is_some() || tells(frames);
+        draft.add(masked);
+        *telling |= masked.rows() > 0 || masked.outcome().is_some() || tells(masked.frames());
     }
     drafts.into_iter().filter_map(|(draft, telling)| telling.then_some(draft)).collect()
 }

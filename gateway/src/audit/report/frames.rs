@@ -4,6 +4,7 @@
 use serde::Serialize;
 
 use crate::audit::checkpoint::hex;
+use crate::audit::entry::FramePiece;
 use crate::limits::{REPORT_CELL_CHARS_MAX, REPORT_COLUMNS_MAX, REPORT_ROWS_MAX};
 
 /// Bytes after a column's name in a RowDescription.
@@ -34,6 +35,13 @@ impl Table {
     fn empty(&self) -> bool {
         self.columns.is_empty() && self.rows_total == 0 && self.words.is_empty()
     }
+}
+
+/// A piece of a frame, which is named and not shown: it has no beginning or no end.
+pub(super) fn piece(piece: FramePiece, bytes: usize) -> Table {
+    let FramePiece { offset, of } = piece;
+    let words = format!("a large row of {of} bytes: {bytes} bytes from offset {offset}");
+    Table { words: vec![words], ..Table::default() }
 }
 
 /// Reads frames into results.

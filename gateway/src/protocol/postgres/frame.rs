@@ -46,7 +46,7 @@ pub fn next(buffer: &mut BytesMut, body_bytes_max: usize) -> Result<Option<Frame
 }
 
 /// Takes the run of complete frames with this tag from the front of `buffer`, headers included,
-/// and says how many they are.
+/// and says how many they are. A run ends before an oversize frame; the next one is the error.
 pub fn run(
     buffer: &mut BytesMut,
     tag: u8,
@@ -58,10 +58,10 @@ pub fn run(
         && rest.first() == Some(&tag)
         && let Some((_, body_bytes)) = header(rest)?
     {
-        if body_bytes > body_bytes_max {
+        if body_bytes > body_bytes_max && count == 0 {
             return Err(Malformed::Oversize { tag, body_bytes });
         }
-        if rest.len() < HEADER_BYTES + body_bytes {
+        if body_bytes > body_bytes_max || rest.len() < HEADER_BYTES + body_bytes {
             break;
         }
         end += HEADER_BYTES + body_bytes;

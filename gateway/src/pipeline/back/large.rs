@@ -1,0 +1,78 @@
+//! Rows that are too large to be taken whole: they go on in pieces, each recorded before it leaves.
+
+use std::sync::PoisonError;
+
+use bytes::Buf;
+
+use super::Back;
+use crate::fault::Fault;
+use crate::pipeline::client_gone;
+use crate::pipeline::ledger::SharedPlan;
+use crate::policy::LargeRow;
+use crate::protocol::postgres::frame::HEADER_BYTES;
+
+/// A large row, the number of its request, and how it is masked.
+pub(super) struct Large {
+    number: u64,
+    plan: SharedPlan,
+    row: LargeRow,
+}
+
+impl Back<'_> {
+    /// Starts on a row that is too large to be taken whole.
+    pub(super) async fn begin_large(&mut self, body_bytes: usize) -> Result<(), Fault> {
+        if self.withhold {
+            self.skip_bytes = HEADER_BYTES + body_bytes;
+            return Ok(());
+        }
+        let (number, plan) = self.plan_in_force()?;
+        self.release().await?;
+        let row = {
+            let plan = plan.lock().unwrap_or_else(PoisonError::into_inner);
+            LargeRow::new(&plan, body_bytes)
+        };
+        match row {
+            Ok(row) => self.large = Some(Large { number, plan, row }),
+            Err(fault) => {
+                self.skip_bytes = HEADER_BYTES + body_bytes;
+                self.withhold(fault).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes more of a large row; false when more bytes are needed.
+    pub(super) async fn large_row(&mut self) -> Result<bool, Fault> {
+        let Some(large) = self.large.as_mut() else {
+            let skipped = self.skip_bytes.min(self.upstream.buffer.len());
+            self.upstream.buffer.advance(skipped);
+            self.skip_bytes -= skipped;
+            return Ok(self.skip_bytes == 0);
+        };
+        let taken = {
+            let mut plan = large.plan.lock().unwrap_or_else(PoisonError::into_inner);
+            large.row.take(&mut plan, &mut self.upstream.buffer)
+        };
+        match taken {
+            Ok(None) => Ok(false),
+            Ok(Some(piece)) => {
+                let (number, done) = (large.number, large.row.is_done());
+                if done {
+                    self.large = None;
+                }
+                let release = self.live.recorder.release_piece(number, piece).await?.await?;
+                self.client.send(release);
+                self.client.set_inside(!done);
+                self.client.flush().await.map_err(|_| client_gone())?;
+                Ok(true)
+            }
+            Err(fault) if self.client.interrupted() => Err(fault),
+            Err(fault) => {
+                self.skip_bytes = large.row.left();
+                self.large = None;
+                self.withhold(fault).await?;
+                Ok(true)
+            }
+        }
+    }
+}
