@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-tour test bench fuzz fuzz-smoke fmt lint plugins setup
+.PHONY: help demo demo-tour test bench conformance fuzz fuzz-smoke fmt lint plugins setup
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 PORTCULLIS := $(TARGET)/debug/portcullis
@@ -56,6 +56,11 @@ bench: ## throughput beside a direct connection and PgBouncer, into target/bench
 	@$(TARGET)/release/portcullis plugin build $(PLUGINS) --out $(TARGET)/plugins
 	@cp $(TARGET)/debug/bench $(TARGET)/release/bench
 	@$(TARGET)/release/bench
+
+conformance: ## PostgreSQL's own test suites, direct and through the gateway
+	@scripts/setup.sh conformance
+	cargo build --workspace --all-targets
+	@$(TARGET)/debug/conformance
 
 fuzz-smoke: ## the seeds and a few seconds of mutations, without coverage
 	cargo nextest run -p portcullis-fuzz

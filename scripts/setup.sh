@@ -4,6 +4,7 @@
 #   scripts/setup.sh demo     what `make demo` needs: a C compiler, libclang, PostgreSQL, wasm target
 #   scripts/setup.sh test     the above, cargo-nextest, and an OpenID provider from npm
 #   scripts/setup.sh bench    what `make demo` needs, and PgBouncer
+#   scripts/setup.sh conformance   the same as `test`, and PostgreSQL's own test suites
 set -euo pipefail
 
 # The OpenID provider that judges ours; another version is another judge, so it is pinned.
@@ -13,12 +14,18 @@ readonly CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/portcullis
 
 group=${1:-demo}
 case $group in
-demo | test | bench) ;;
+demo | test | bench | conformance) ;;
 *)
-    echo "usage: scripts/setup.sh demo|test|bench" >&2
+    echo "usage: scripts/setup.sh demo|test|bench|conformance" >&2
     exit 64
     ;;
 esac
+
+here=$(dirname "$0")
+testing=false
+if [[ $group == test || $group == conformance ]]; then
+    testing=true
+fi
 
 say() { echo "==> $*"; }
 
@@ -60,7 +67,7 @@ need have psql -- postgresql-client
 if [[ $group != demo ]]; then
     need have openssl -- openssl
 fi
-if [[ $group == test ]]; then
+if $testing; then
     need have node -- nodejs
     need have npm -- npm
 fi
@@ -121,12 +128,12 @@ if [[ -z $libdir || ! -d $libdir ]]; then
     rustup target add wasm32-unknown-unknown
 fi
 
-if [[ $group == test ]] && ! have cargo-nextest; then
+if $testing && ! have cargo-nextest; then
     say "installing cargo-nextest $NEXTEST (a few minutes)"
     cargo install --locked --version "$NEXTEST" cargo-nextest
 fi
 
-if [[ $group == test ]]; then
+if $testing; then
     home=$CACHE/oidc-provider
     manifest=$home/node_modules/oidc-provider/package.json
     if ! grep -qs "\"version\": \"$OIDC_PROVIDER\"" "$manifest"; then
@@ -135,4 +142,8 @@ if [[ $group == test ]]; then
         npm install --prefix "$home" --no-audit --no-fund --no-save --loglevel=error \
             "oidc-provider@$OIDC_PROVIDER"
     fi
+fi
+
+if [[ $group == conformance ]]; then
+    "$here/suites.sh" "$CACHE/suites"
 fi

@@ -356,3 +356,24 @@ fn function_calls_are_refused_and_the_session_goes_on() {
     }
     assert_eq!(tags(&wire.query("SELECT 1").unwrap()), "T D C Z");
 }
+
+#[test]
+fn what_sql_made_can_be_described_and_not_run() {
+    let stage = Stage::new();
+    let gateway = stage.site.start();
+    let mut wire = stage.wire(&gateway);
+    let made = "BEGIN; DECLARE c CURSOR FOR SELECT email FROM customers; \
+                PREPARE s AS SELECT email FROM customers WHERE id = $1";
+    wire.query(made).unwrap();
+
+    let described = [describe(b'P', "c"), describe(b'S', "s"), sync()];
+    assert_eq!(tags(&ask(&mut wire, &described, 1)), "T t T Z");
+    // Nothing is known here of what they run, so nothing could be masked.
+    assert_eq!(tags(&ask(&mut wire, &[execute("c", 0), sync()], 1)), "E Z");
+    wire.query("ROLLBACK").unwrap();
+    assert_eq!(tags(&ask(&mut wire, &[bind("", "s", &["1"], false), sync()], 1)), "E Z");
+
+    let answers = ask(&mut wire, &[describe(b'P', "none"), describe(b'P', "c"), sync()], 1);
+    assert_eq!(tags(&answers), "E Z");
+    assert_eq!(answers[0].field(b'M').as_deref(), Some("portal \"none\" does not exist"));
+}

@@ -104,3 +104,13 @@ pub fn repository() -> PathBuf {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
     package.parent().expect("the package stands in the repository").into()
 }
+
+/// Where scripts/setup.sh keeps what it fetched.
+pub fn cache() -> PathBuf {
+    let base = match (std::env::var_os("XDG_CACHE_HOME"), std::env::var_os("HOME")) {
+        (Some(cache), _) if !cache.is_empty() => PathBuf::from(cache),
+        (_, Some(home)) => PathBuf::from(home).join(".cache"),
+        _ => panic!("neither XDG_CACHE_HOME nor HOME is set"),
+    };
+    base.join("portcullis")
+}

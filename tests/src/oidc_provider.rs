@@ -152,12 +152,7 @@ fn form_value(text: &str) -> String {
 
 /// Where `scripts/setup.sh test` installs the npm packages.
 fn packages() -> PathBuf {
-    let cache = match (std::env::var_os("XDG_CACHE_HOME"), std::env::var_os("HOME")) {
-        (Some(cache), _) if !cache.is_empty() => PathBuf::from(cache),
-        (_, Some(home)) => PathBuf::from(home).join(".cache"),
-        _ => panic!("neither XDG_CACHE_HOME nor HOME is set"),
-    };
-    let packages = cache.join("portcullis").join("oidc-provider");
+    let packages = folder::cache().join("oidc-provider");
     let module = packages.join("node_modules").join("oidc-provider");
     assert!(module.is_dir(), "{} is missing: run scripts/setup.sh test", module.display());
     packages

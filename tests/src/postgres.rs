@@ -46,6 +46,11 @@ pub struct Postgres {
 impl Postgres {
     /// Starts a server that holds the shop and takes TLS connections as well as plain ones.
     pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// Starts such a server with these settings (`name=value`) on its command line.
+    pub fn start_with(settings: &[&str]) -> Self {
         let dir = folder::temporary("postgres");
         let authority = Authority::new("harness PostgreSQL CA");
         let data = dir.path().join("data");
@@ -55,7 +60,8 @@ impl Postgres {
         owner.take(&data);
         let ca = dir.path().join("ca.crt");
         folder::write(&ca, authority.certificate_pem());
-        let (server, port) = serve(owner, &data, &["-c", "ssl=on"]);
+        let settings: Vec<&str> = ["ssl=on"].iter().chain(settings).copied().collect();
+        let (server, port) = serve(owner, &data, &settings);
         Self { server, port, tls: CertificateFiles { ca, ..tls }, authority, dir }
     }
 
@@ -130,11 +136,12 @@ impl Drop for Postgres {
 }
 
 /// Starts `postgres` on a free port of 127.0.0.1 and waits until it takes connections.
-fn serve(owner: Owner, data: &Path, extra: &[&str]) -> (Server, u16) {
+fn serve(owner: Owner, data: &Path, settings: &[&str]) -> (Server, u16) {
     for _ in 0..START_TRIES {
         let port = free_port();
         let mut command = owner.command(&program("postgres"));
-        command.arg("-D").arg(data).args(["-p", &port.to_string()]).args(extra);
+        command.arg("-D").arg(data).args(["-p", &port.to_string()]);
+        command.args(settings.iter().flat_map(|setting| ["-c", setting]));
         command.args(["-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"]);
         command.args(["-c", "unix_socket_directories=", "-c", "max_connections=200"]);
         command.current_dir(data).env("LC_ALL", "C");
@@ -170,8 +177,17 @@ pub fn free_port() -> u16 {
     probe.local_addr().expect("a bound socket has an address").port()
 }
 
-/// One of PostgreSQL's programs: from `PATH`, or the newest of Debian's server folders.
+/// Names the folder of another PostgreSQL's programs, to test against that version.
+pub const SERVER_VARIABLE: &str = "PORTCULLIS_TEST_POSTGRES";
+
+/// One of PostgreSQL's programs: from the folder that [`SERVER_VARIABLE`] names, or else from
+/// the newest of Debian's server folders, or from `PATH`.
 pub fn program(name: &str) -> PathBuf {
+    if let Some(folder) = std::env::var_os(SERVER_VARIABLE) {
+        let file = PathBuf::from(folder).join(name);
+        assert!(file.is_file(), "{} is missing: {SERVER_VARIABLE} is wrong", file.display());
+        return file;
+    }
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut dirs: Vec<PathBuf> = debian_folders();
     dirs.extend(std::env::split_paths(&path));

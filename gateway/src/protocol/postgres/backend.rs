@@ -108,10 +108,11 @@ pub enum Severity {
 }
 
 /// Who speaks: without it a caller takes the gateway's words for the target's.
-const SPEAKER: &str = "portcullis: ";
+const SPEAKER: &str = "portcullis";
 
 /// Encodes a fault as ErrorResponse or NoticeResponse. A syntax error carries its position in
-/// the statement, so that clients can point at it.
+/// the statement, so that clients can point at it. Its words are those of the target's own
+/// grammar, so there the speaker stands only in the field for the routine.
 pub fn report(out: &mut BytesMut, severity: Severity, fault: &Fault) {
     let (tag, word) = match severity {
         Severity::Error => (b'E', "ERROR"),
@@ -128,7 +129,10 @@ pub fn report(out: &mut BytesMut, severity: Severity, fault: &Fault) {
         put(b'S', word);
         put(b'V', word);
         put(b'C', fault.sqlstate);
-        put(b'M', &format!("{SPEAKER}{}", fault.message));
+        match fault.code {
+            "syntax_error" => put(b'M', &fault.message),
+            _ => put(b'M', &format!("{SPEAKER}: {}", fault.message)),
+        }
         match (error_position(fault), &fault.detail) {
             (Some(position), _) => put(b'P', &position.to_string()),
             (None, Some(detail)) => put(b'D', detail),
@@ -137,6 +141,7 @@ pub fn report(out: &mut BytesMut, severity: Severity, fault: &Fault) {
         if let Some(hint) = &fault.hint {
             put(b'H', hint);
         }
+        put(b'R', SPEAKER);
         out.put_u8(0);
     });
 }

@@ -355,17 +355,19 @@ fn named(fields: &mut Fields) -> Result<Named, BadBody> {
     }
 }
 
+/// A name that is not known here may stand for a cursor or a statement made in SQL, and to
+/// describe it runs nothing; if there is none, the server says so.
 fn describe(named: Named, frame: Frame, names: &Names) -> Step {
+    let (Named::Portal(described) | Named::Statement(described)) = &named;
+    if let Err(fault) = name(described) {
+        return refuse(fault);
+    }
     match &named {
         Named::Portal(name) => match names.portal(name) {
             Some(portal) if !names.is_sure(&portal) => Step::Wait(frame),
-            Some(portal) => Step::Describe { named, portal: Some(portal) },
-            None => refuse(missing("portal", name, "34000")),
+            portal => Step::Describe { named, portal },
         },
-        Named::Statement(name) => match names.lookup(name) {
-            Lookup::Missing => refuse(missing("prepared statement", name, "26000")),
-            Lookup::Busy | Lookup::Found(_) => Step::Describe { named, portal: None },
-        },
+        Named::Statement(_) => Step::Describe { named, portal: None },
     }
 }
 

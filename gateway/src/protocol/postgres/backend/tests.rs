@@ -31,8 +31,19 @@ fn a_fault_is_a_report_that_names_its_speaker() {
         assert_eq!(field(b'M').as_deref(), Some("portcullis: no\u{fffd}t this"));
         assert_eq!(field(b'D').as_deref(), Some("why"));
         assert_eq!(field(b'H').as_deref(), Some("do that"));
+        assert_eq!(field(b'R').as_deref(), Some("portcullis"));
         assert_eq!(field(b'W'), None);
     }
+}
+
+#[test]
+fn a_syntax_error_reads_as_the_target_would_write_it() {
+    let fault = Fault::new(Blame::Client, "syntax_error", "42601", "syntax error at or near \"x\"");
+    let (_, body) = written(Severity::Error, &fault.detail("position 8"));
+    let field = |code| report_field(&body, code);
+    assert_eq!(field(b'M').as_deref(), Some("syntax error at or near \"x\""));
+    assert_eq!(field(b'P').as_deref(), Some("8"));
+    assert_eq!((field(b'D'), field(b'R').as_deref()), (None, Some("portcullis")));
 }
 
 #[test]

@@ -143,8 +143,7 @@ fn what_cannot_be_judged_is_refused_in_its_own_cycle() {
         (b'B', b"\0none\0\0\0\0\0\0\0", "name_unknown", Cycle::Extended),
         (b'B', b"\xff\0s\0\0\0\0\0\0\0", "name_refused", Cycle::Extended),
         (b'E', b"none\0\0\0\0\0", "name_unknown", Cycle::Extended),
-        (b'D', b"Snone\0", "name_unknown", Cycle::Extended),
-        (b'D', b"Pnone\0", "name_unknown", Cycle::Extended),
+        (b'D', b"P\xff\0", "name_refused", Cycle::Extended),
     ] {
         let step = take(&mut ready(), tag, body).unwrap();
         assert_eq!(refusal(step), (code, cycle), "{}", String::from_utf8_lossy(body));
@@ -165,6 +164,8 @@ fn words_go_on_as_they_came() {
     for (tag, body) in [
         (b'D', &b"Ss\0"[..]),
         (b'D', b"Pp\0"),
+        (b'D', b"Snone\0"),
+        (b'D', b"Pnone\0"),
         (b'H', b""),
         (b'C', b"Pp\0"),
         (b'S', b""),
