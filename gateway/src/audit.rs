@@ -41,8 +41,9 @@ pub enum Durability {
     /// Once its entry is in the operating system's stable storage.
     #[default]
     Durable,
-    /// Once its entry is queued; a crash loses at most the entries of the last milliseconds, which
-    /// linger to share a commit. A looser mode: every entry it touched says so.
+    /// Once its entry is queued. A crash loses at most the entries that lingered to share a commit
+    /// ([`LOG_LINGER_MILLIS`](crate::limits::LOG_LINGER_MILLIS)) and those being committed then. A
+    /// looser mode: every entry it touched says so.
     Buffered,
 }
 
@@ -84,6 +85,17 @@ pub enum Error {
         act: &'static str,
         /// Why it failed.
         source: std::io::Error,
+    },
+    /// Tables of another version.
+    #[error(
+        "the log in {dir} has format {found:?}, which this gateway can't continue: keep the folder \
+         with the gateway that wrote it, and configure another one"
+    )]
+    Format {
+        /// The log's folder.
+        dir: PathBuf,
+        /// What the store says.
+        found: String,
     },
     /// Another process has the log open.
     #[error("the log in {dir} is in use by another process; a folder holds one gateway's log")]

@@ -375,14 +375,19 @@ pub const ENTRY_LIST_ITEMS_MAX: usize = 16;
 /// Ciphertext of one payload part, tag included: below 60 KiB, since a value just above a power
 /// of two takes twice its size in the store.
 pub const PAYLOAD_PART_BYTES_MAX: usize = 60 * 1024;
+/// Longest value that holds several entries or payload parts: one full part with its head.
+pub const STORE_VALUE_BYTES_MAX: usize = PAYLOAD_PART_BYTES_MAX + 16;
 /// Plain bytes of one payload.
 pub const PAYLOAD_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Longest JSON of a statement's facts that a session keeps for the next request.
+pub const MEMO_BYTES_MAX: usize = 8 * 1024;
 /// Bytes that may wait for the committer, entries and payloads together.
 pub const LOG_QUEUE_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// How long an entry may wait for room in that queue.
 pub const LOG_QUEUE_MILLIS_MAX: u64 = 2_000;
-/// How long entries that nobody waits for linger, so that many share one commit.
-pub const LOG_LINGER_MILLIS: u64 = 25;
+/// How long entries that nobody waits for linger, so that many share one commit: what a crash may
+/// take from a target with `log = "buffered"`, beside the commit under way.
+pub const LOG_LINGER_MILLIS: u64 = 100;
 /// Entries in one commit.
 pub const LOG_BATCH_ENTRIES_MAX: usize = 4_096;
 /// Payload bytes in one commit, unless one entry alone has more.

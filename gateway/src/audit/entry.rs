@@ -79,6 +79,9 @@ struct Line<'a, B> {
     body: &'a B,
 }
 
+/// Most entries fit into this, so that it grows once.
+const ENTRY_BYTES_USUAL: usize = 1024;
+
 /// Everything of an entry but its body.
 pub(in crate::audit) struct Frame<'a> {
     pub(in crate::audit) kind: &'static str,
@@ -105,7 +108,8 @@ impl Frame<'_> {
             pl: self.payload,
             body,
         };
-        let bytes = serde_json::to_vec(&line).ok()?;
+        let mut bytes = Vec::with_capacity(ENTRY_BYTES_USUAL);
+        serde_json::to_writer(&mut bytes, &line).ok()?;
         (bytes.len() <= ENTRY_BYTES_MAX).then_some(bytes)
     }
 }

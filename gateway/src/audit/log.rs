@@ -264,6 +264,9 @@ impl Core {
             return Err(unavailable("an earlier write to the log failed"));
         }
         let permits = u32::try_from(bytes.div_ceil(ROOM_BYTES)).unwrap_or(u32::MAX);
+        if let Ok(room) = Arc::clone(&self.room).try_acquire_many_owned(permits) {
+            return Ok(room);
+        }
         let room = Arc::clone(&self.room).acquire_many_owned(permits);
         match tokio::time::timeout(Duration::from_millis(LOG_QUEUE_MILLIS_MAX), room).await {
             Ok(Ok(room)) => Ok(room),
@@ -275,6 +278,12 @@ impl Core {
     pub(in crate::audit) fn reserve_now(&self) -> Option<OwnedSemaphorePermit> {
         let permits = u32::try_from(ENTRY_BYTES_MAX.div_ceil(ROOM_BYTES)).ok()?;
         Arc::clone(&self.room).try_acquire_many_owned(permits).ok()
+    }
+
+    /// Gives back what was reserved beyond these bytes.
+    pub(in crate::audit) fn trim(room: &mut OwnedSemaphorePermit, bytes: usize) {
+        let surplus = room.num_permits().saturating_sub(bytes.div_ceil(ROOM_BYTES));
+        drop(room.split(surplus));
     }
 
     /// Hands an entry to the committer.

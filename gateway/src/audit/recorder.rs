@@ -4,25 +4,23 @@
 //! entry is stamped, hashed and queued, never across an await.
 
 mod chain;
+mod memo;
 mod proof;
 
 pub use proof::{Pending, Permit, Release};
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use aws_lc_rs::digest::{SHA256, digest};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use self::chain::Chain;
+use self::memo::Memo;
 use super::Durability;
-use super::checkpoint::hex;
 use super::committer::unavailable;
 use super::entry::{
-    self, ApprovalDecision, Parameter, RequestPayload, RequestState, SessionEnd, SessionNote,
-    SessionStart, SessionTorn, TokenBinding, clip, clip_to, kind,
+    self, ApprovalDecision, RequestState, SessionEnd, SessionNote, SessionStart, SessionTorn,
+    TokenBinding, clip, clip_to, kind,
 };
 use super::log::Core;
 use super::seal::{Sealed, SessionKey, fresh_key, sealed_bytes};
@@ -49,6 +47,7 @@ struct Inner {
     session: Arc<str>,
     durability: Durability,
     key: SessionKey,
+    memo: Memo,
     chain: Mutex<Chain>,
 }
 
@@ -137,7 +136,8 @@ impl Recorder {
             token: TokenBinding::brief(claims),
         };
         let chain = Mutex::new(Chain::default());
-        let recorder = Self(Arc::new(Inner { core, session: id, durability, key, chain }));
+        let memo = Memo::default();
+        let recorder = Self(Arc::new(Inner { core, session: id, durability, key, memo, chain }));
         let whole = if body.token.clipped {
             let whole = serde_json::to_vec(&TokenBinding::whole(claims));
             Some(whole.map_err(|_| unavailable("the claims could not be written"))?)
@@ -155,6 +155,7 @@ impl Recorder {
                 sealed,
                 key_line: Some(key_line),
                 room: Some(room),
+                shared: false,
                 notify: Some(notify),
             };
             chain.append(&recorder.0.core, &recorder.0.session, &draft, &body, rest)?;
@@ -297,7 +298,8 @@ impl Recorder {
             // The log keeps the order: the last entry is durable only after all before it.
             let (room, notify) =
                 if at == last { (room.take(), notify.take()) } else { (None, None) };
-            let rest = chain::Rest { sealed: Some(sealed), key_line: None, room, notify };
+            let sealed = Some(sealed);
+            let rest = chain::Rest { sealed, key_line: None, room, shared: last > 0, notify };
             chain.append(&self.0.core, &self.0.session, &form, &draft.body, rest)?;
             chain.count_reply(&draft.body);
         }
@@ -333,6 +335,7 @@ impl Recorder {
                 sealed: None,
                 key_line: None,
                 room: Some(room),
+                shared: false,
                 notify: Some(notify),
             };
             chain.append(&self.0.core, &self.0.session, &form, &body, rest)?;
@@ -348,7 +351,8 @@ impl Recorder {
         mut verdict: Verdict,
         may_buffer: bool,
     ) -> Result<(u64, Option<Waiting>), Fault> {
-        let payload = payload(request, ruling, &mut verdict)?;
+        let payload =
+            self.0.memo.payload(request, ruling, (verdict.reason.take(), &verdict.approvers))?;
         let (room, sealed) = self.0.prepare(Some(("request", &payload))).await?;
         let mut body = entry::Request {
             number: 0,
@@ -377,7 +381,8 @@ impl Recorder {
         let buffered = may_buffer && self.0.durability == Durability::Buffered;
         let (notify, done) = oneshot::channel();
         let notify = (!buffered).then_some(notify);
-        let rest = chain::Rest { sealed, key_line: None, room: Some(room), notify };
+        let room = Some(room);
+        let rest = chain::Rest { sealed, key_line: None, room, shared: false, notify };
         let form = chain::Draft { kind: kind::REQUEST, mark: Mark::Inner, buffered };
         let number =
             self.0.lock().append_request(&self.0.core, &self.0.session, &form, body, rest)?;
@@ -391,27 +396,6 @@ type Waiting = oneshot::Receiver<Result<u64, Fault>>;
 async fn durable(done: Waiting) -> Result<(), Fault> {
     let outcome = done.await;
     outcome.unwrap_or_else(|_| Err(unavailable("the log's committer has ended"))).map(|_| ())
-}
-
-fn payload(request: &Request, ruling: &Ruling, verdict: &mut Verdict) -> Result<Vec<u8>, Fault> {
-    let parameters = request.parameters().iter().map(|parameter| Parameter {
-        binary: parameter.binary,
-        value: parameter.value.as_ref().map(|value| STANDARD.encode(value)),
-    });
-    let payload = RequestPayload {
-        text: request.text().into(),
-        parameters: parameters.collect(),
-        facts: std::borrow::Cow::Borrowed(request.facts()),
-        findings: ruling.findings.as_slice().into(),
-        plugins: std::borrow::Cow::Borrowed(&*ruling.plugins),
-        in_transaction: request.state().in_transaction,
-        role: request.state().role.as_str().into(),
-        search_path: request.state().search_path.as_str().into(),
-        wire_sha256: hex(digest(&SHA256, request.wire()).as_ref()),
-        reason: verdict.reason.take(),
-        approvers: std::mem::take(&mut verdict.approvers),
-    };
-    serde_json::to_vec(&payload).map_err(|_| unavailable("the request could not be written"))
 }
 
 impl Inner {
@@ -445,6 +429,7 @@ impl Inner {
                 sealed: None,
                 key_line: None,
                 room: Some(room),
+                shared: false,
                 notify: Some(notify),
             };
             self.lock().append(&self.core, &self.session, &form, body, rest)?;
@@ -465,7 +450,8 @@ impl Drop for Inner {
         }
         let body = SessionTorn { reason: "dropped".to_owned(), entries: chain.entries() };
         let form = chain::Draft { kind: kind::SESSION_TORN, mark: Mark::Last, buffered: false };
-        let rest = chain::Rest { sealed: None, key_line: None, room: Some(room), notify: None };
+        let room = Some(room);
+        let rest = chain::Rest { sealed: None, key_line: None, room, shared: false, notify: None };
         // When the log is poisoned, the next start records the session as torn.
         let _ = chain.append(&core, &session, &form, &body, rest);
     }

@@ -13,7 +13,9 @@ use super::clock::Clock;
 use super::committer::{Committed, Committer, Health, Item};
 use super::entry::{Boot, Entry, Event, Frame, Link, SessionTorn, kind};
 use super::keys::{self, Keystore, MasterKey};
-use super::store::{Mark, PUBLIC_FILE, Place, Row, STORE_FILE, Store, StoreError, View};
+use super::store::{
+    Mark, PUBLIC_FILE, Place, Row, STORE_FILE, STORE_FORMAT, Store, StoreError, View,
+};
 use super::tree::{Edge, Hash, TILE_HEIGHT, TILE_WIDTH, Tree, empty_root, leaf_hash};
 use super::{Error, LogSettings};
 use crate::limits::RECOVERY_LEAVES;
@@ -60,6 +62,10 @@ pub(in crate::audit) fn open(
     if fresh && dir.join(PUBLIC_FILE).exists() {
         return Err(Error::Emptied { dir: dir.clone() });
     }
+    let format = view.meta("format").map_err(failed)?.unwrap_or_default();
+    if !fresh && format != STORE_FORMAT {
+        return Err(Error::Format { dir: dir.clone(), found: format });
+    }
     let prefix = format!("audit.{}/{}/", settings.organization, settings.gateway);
     let origin = if fresh {
         format!("{prefix}{}", epoch(clock.now().wall))
@@ -88,7 +94,7 @@ pub(in crate::audit) fn open(
     let keystore = Keystore::open(dir)?;
     let key = signer.key().text();
     let mut committer = Committer { store, signer, keystore, tree: found.tree, health };
-    let meta = [("format", "1".to_owned()), ("origin", origin), ("vkey", key.clone())];
+    let meta = [("format", STORE_FORMAT.to_owned()), ("origin", origin), ("vkey", key.clone())];
     let meta = if fresh { meta.as_slice() } else { &[] };
     committer.begin(items, meta).map_err(|error| Error::store(dir, error))?;
     keys::publish(dir, &key)?;

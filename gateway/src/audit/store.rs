@@ -3,18 +3,19 @@
 //! Tables (integers in redb's own order, see `FORMAT.md`):
 //!
 //! ```text
-//! leaf     u64 index            -> the entry's bytes, word for word
-//! blob     (u64 index, u32 part) -> ciphertext of the entry's payload
+//! leaf     u64 first index      -> entries in a row, word for word
+//! blob     (u64 index, u32 part) -> ciphertext of payloads, this part first
 //! tile     (u8 level, u64 index) -> 256 hashes, full tiles only
-//! tail     u64 index            -> leaf hash, for leaves not yet in a full tile
+//! tail     u64 tile index       -> the leaf hashes not yet in a full tile
 //! ckpt     u64 size             -> the signed checkpoint of the commit that made this size
-//! ix_sess  (session, u64 sseq)  -> u64 index
+//! ix_sess  (session, u64 sseq)  -> u64 indexes of the session's entries from this number on
 //! sess     session              -> (u64 first index, u64 last index or MAX while open)
 //! open     session              -> u64 first index; only sessions not yet ended
 //! meta     name                 -> text: `origin`, `vkey`, `format`
 //! edge     0                    -> u64 size, then roots of the perfect subtrees, largest first
 //! ```
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -23,15 +24,16 @@ use redb::{
     ReadableTableMetadata, TableDefinition, TableError, Value, WriteTransaction,
 };
 
+use self::pack::{Packer, Things};
 use super::tree::{Edge, Hash, TILE_WIDTH, Tile};
 use crate::limits::LOG_CACHE_BYTES;
 
 const LEAF: TableDefinition<u64, &[u8]> = TableDefinition::new("leaf");
 const BLOB: TableDefinition<(u64, u32), &[u8]> = TableDefinition::new("blob");
 const TILE: TableDefinition<(u8, u64), &[u8]> = TableDefinition::new("tile");
-const TAIL: TableDefinition<u64, &[u8; 32]> = TableDefinition::new("tail");
+const TAIL: TableDefinition<u64, &[u8]> = TableDefinition::new("tail");
 const CKPT: TableDefinition<u64, &str> = TableDefinition::new("ckpt");
-const IX_SESS: TableDefinition<(&str, u64), u64> = TableDefinition::new("ix_sess");
+const IX_SESS: TableDefinition<(&str, u64), &[u8]> = TableDefinition::new("ix_sess");
 const SESS: TableDefinition<&str, (u64, u64)> = TableDefinition::new("sess");
 const OPEN: TableDefinition<&str, u64> = TableDefinition::new("open");
 const META: TableDefinition<&str, &str> = TableDefinition::new("meta");
@@ -40,6 +42,8 @@ const EDGE: TableDefinition<u8, &[u8]> = TableDefinition::new("edge");
 pub(in crate::audit) const STORE_FILE: &str = "log.redb";
 /// The public key's file in the log's folder.
 pub(in crate::audit) const PUBLIC_FILE: &str = "log.vkey";
+/// Version of the tables, in `meta` under `format`.
+pub(in crate::audit) const STORE_FORMAT: &str = "2";
 /// The last index of a session that is still open.
 pub(in crate::audit) const STILL_OPEN: u64 = u64::MAX;
 
@@ -145,19 +149,24 @@ impl Store for RedbStore {
 }
 
 fn put_rows(write: &WriteTransaction, batch: &Batch<'_>) -> std::result::Result<(), redb::Error> {
-    let mut leaf = write.open_table(LEAF)?;
-    let mut blob = write.open_table(BLOB)?;
-    let mut ix_sess = write.open_table(IX_SESS)?;
+    let (mut lines, mut parts) = (Packer::new(), Packer::new());
+    let mut placed: BTreeMap<(&str, u64), Vec<u8>> = BTreeMap::new();
     let mut sess = write.open_table(SESS)?;
     let mut open = write.open_table(OPEN)?;
     for (row, index) in batch.rows.iter().zip(batch.first..) {
-        leaf.insert(index, row.line.as_slice())?;
+        lines.add(index, &[], &row.line);
         for (part, number) in row.parts.iter().zip(0_u32..) {
-            blob.insert((index, number), part.as_slice())?;
+            parts.add((index, number), &pack::part_head(index, number), part);
         }
         let Some(place) = &row.place else { continue };
         let session = &*place.session;
-        ix_sess.insert((session, place.sequence), index)?;
+        let run = placed.range_mut((session, 0)..=(session, place.sequence)).next_back();
+        match run {
+            Some(((_, first), run)) if *first + run.len() as u64 / 8 == place.sequence => {
+                run.extend_from_slice(&index.to_be_bytes());
+            }
+            _ => drop(placed.insert((session, place.sequence), index.to_be_bytes().to_vec())),
+        }
         match place.mark {
             Mark::First => {
                 sess.insert(session, (index, STILL_OPEN))?;
@@ -170,6 +179,18 @@ fn put_rows(write: &WriteTransaction, batch: &Batch<'_>) -> std::result::Result<
             }
         }
     }
+    let mut leaf = write.open_table(LEAF)?;
+    for (index, value) in lines.values() {
+        leaf.insert(*index, value)?;
+    }
+    let mut blob = write.open_table(BLOB)?;
+    for (key, value) in parts.values() {
+        blob.insert(*key, value)?;
+    }
+    let mut ix_sess = write.open_table(IX_SESS)?;
+    for (key, run) in &placed {
+        ix_sess.insert(*key, run.as_slice())?;
+    }
     Ok(())
 }
 
@@ -179,12 +200,15 @@ fn put_tree(write: &WriteTransaction, batch: &Batch<'_>) -> std::result::Result<
         tile.insert((full.level, full.index), full.bytes.as_slice())?;
     }
     let mut tail = write.open_table(TAIL)?;
-    let full = batch.edge.size() - batch.edge.size() % TILE_WIDTH as u64;
-    while tail.first()?.is_some_and(|(index, _)| index.value() < full) {
-        tail.pop_first()?;
-    }
-    for (row, index) in batch.rows.iter().zip(batch.first..).filter(|(_, index)| *index >= full) {
-        tail.insert(index, &row.leaf)?;
+    let number = batch.edge.size() / TILE_WIDTH as u64;
+    let begun = tail.get(number)?.map(|hashes| hashes.value().to_vec());
+    tail.retain(|_, _| false)?;
+    let mut hashes = begun.unwrap_or_default();
+    let rows = batch.rows.iter().zip(batch.first..);
+    rows.filter(|(_, index)| *index >= number * TILE_WIDTH as u64)
+        .for_each(|(row, _)| hashes.extend_from_slice(&row.leaf));
+    if !hashes.is_empty() {
+        tail.insert(number, hashes.as_slice())?;
     }
     let mut edge = batch.edge.size().to_be_bytes().to_vec();
     edge.extend(batch.edge.roots().iter().flatten());
@@ -198,12 +222,13 @@ fn put_tree(write: &WriteTransaction, batch: &Batch<'_>) -> std::result::Result<
 }
 
 mod copy;
+mod pack;
 mod sealed;
 
 pub(in crate::audit) use copy::copy;
 pub(in crate::audit) use sealed::Sealed;
 
-/// Rows of the tables.
+/// What the tables hold, the things inside of values counted one by one.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::audit) struct Counts {
     pub(in crate::audit) checkpoints: u64,
@@ -240,13 +265,17 @@ impl View {
     pub(in crate::audit) fn size(&self) -> Result<u64> {
         let table = table!(self, LEAF, 0);
         let row = table.last().map_err(failed)?;
-        Ok(row.map_or(0, |(index, _)| index.value().saturating_add(1)))
+        let count = |value: &[u8]| Things::<0>::of(value).count() as u64;
+        Ok(row.map_or(0, |(first, value)| first.value().saturating_add(count(value.value()))))
     }
 
     /// The bytes of an entry.
     pub(in crate::audit) fn leaf(&self, index: u64) -> Result<Option<Vec<u8>>> {
-        let row = table!(self, LEAF, None).get(index).map_err(failed)?;
-        Ok(row.map(|bytes| bytes.value().to_vec()))
+        let row = table!(self, LEAF, None).range(..=index).map_err(failed)?.next_back();
+        let Some((first, value)) = row.transpose().map_err(failed)? else { return Ok(None) };
+        let place = usize::try_from(index - first.value()).unwrap_or(usize::MAX);
+        let thing = Things::<0>::of(value.value()).nth(place);
+        Ok(thing.map(|(_, line)| line.to_vec()))
     }
 
     /// Walks the entries from an index on; `false` stops the walk.
@@ -255,10 +284,15 @@ impl View {
         from: u64,
         visit: &mut dyn FnMut(u64, &[u8]) -> bool,
     ) -> Result<()> {
-        for row in table!(self, LEAF, ()).range(from..).map_err(failed)? {
-            let (index, bytes) = row.map_err(failed)?;
-            if !visit(index.value(), bytes.value()) {
-                break;
+        let table = table!(self, LEAF, ());
+        let start = table.range(..=from).map_err(failed)?.next_back();
+        let start = start.transpose().map_err(failed)?.map_or(from, |(first, _)| first.value());
+        for row in table.range(start..).map_err(failed)? {
+            let (first, value) = row.map_err(failed)?;
+            for ((_, line), index) in Things::<0>::of(value.value()).zip(first.value()..) {
+                if index >= from && !visit(index, line) {
+                    return Ok(());
+                }
             }
         }
         Ok(())
@@ -267,9 +301,15 @@ impl View {
     /// All parts of an entry's payload, in order.
     pub(in crate::audit) fn parts(&self, index: u64) -> Result<Vec<Vec<u8>>> {
         let mut parts = Vec::new();
-        let range = (index, 0)..=(index, u32::MAX);
-        for row in table!(self, BLOB, parts).range(range).map_err(failed)? {
-            parts.push(row.map_err(failed)?.1.value().to_vec());
+        let table = table!(self, BLOB, parts);
+        let start = table.range(..=(index, 0)).map_err(failed)?.next_back();
+        let start = start.transpose().map_err(failed)?;
+        let start = start.map_or((index, 0), |(first, _)| first.value());
+        for row in table.range(start..=(index, u32::MAX)).map_err(failed)? {
+            let (_, value) = row.map_err(failed)?;
+            let things = Things::<{ pack::PART_HEAD_BYTES }>::of(value.value());
+            let ours = things.filter(|(head, _)| head.map(pack::part_index) == Some(index));
+            parts.extend(ours.map(|(_, part)| part.to_vec()));
         }
         Ok(parts)
     }
@@ -285,12 +325,8 @@ impl View {
         if let Some(bytes) = self.tile(0, tile)? {
             return Ok(bytes.as_chunks::<32>().0.to_vec());
         }
-        let mut hashes = Vec::new();
-        let from = tile.saturating_mul(TILE_WIDTH as u64);
-        for row in table!(self, TAIL, hashes).range(from..).map_err(failed)? {
-            hashes.push(*row.map_err(failed)?.1.value());
-        }
-        Ok(hashes)
+        let tail = table!(self, TAIL, Vec::new()).get(tile).map_err(failed)?;
+        Ok(tail.map_or_else(Vec::new, |hashes| hashes.value().as_chunks::<32>().0.to_vec()))
     }
 
     /// Rows of every table, for the verifier.
@@ -298,9 +334,10 @@ impl View {
         Ok(Counts {
             checkpoints: self.count(CKPT)?,
             tiles: self.count(TILE)?,
-            tail: self.count(TAIL)?,
-            parts: self.count(BLOB)?,
-            placed: self.count(IX_SESS)?,
+            tail: self.things(TAIL, |hashes| hashes.chunks(32).count())?,
+            parts: self
+                .things(BLOB, |value| Things::<{ pack::PART_HEAD_BYTES }>::of(value).count())?,
+            placed: self.things(IX_SESS, |value| pack::numbers(value).count())?,
             sessions: self.count(SESS)?,
             open: self.count(OPEN)?,
         })
@@ -313,6 +350,19 @@ impl View {
         table!(self, table, 0).len().map_err(failed)
     }
 
+    /// What all values of a table hold together.
+    fn things<K: Key + 'static>(
+        &self,
+        table: TableDefinition<'_, K, &'static [u8]>,
+        count: impl Fn(&[u8]) -> usize,
+    ) -> Result<u64> {
+        let mut all = 0_u64;
+        for row in table!(self, table, 0).iter().map_err(failed)? {
+            all = all.saturating_add(count(row.map_err(failed)?.1.value()) as u64);
+        }
+        Ok(all)
+    }
+
     /// The checkpoint of a size.
     pub(in crate::audit) fn checkpoint(&self, size: u64) -> Result<Option<String>> {
         let row = table!(self, CKPT, None).get(size).map_err(failed)?;
@@ -321,8 +371,11 @@ impl View {
 
     /// Index in the log of one entry of a session.
     pub(in crate::audit) fn session_entry(&self, id: &str, sequence: u64) -> Result<Option<u64>> {
-        let row = table!(self, IX_SESS, None).get((id, sequence)).map_err(failed)?;
-        Ok(row.map(|index| index.value()))
+        let range = (id, 0)..=(id, sequence);
+        let row = table!(self, IX_SESS, None).range(range).map_err(failed)?.next_back();
+        let Some((key, run)) = row.transpose().map_err(failed)? else { return Ok(None) };
+        let place = usize::try_from(sequence - key.value().1).unwrap_or(usize::MAX);
+        Ok(pack::numbers(run.value()).nth(place).flatten())
     }
 
     /// The stored right edge; `None` when there is none or it can't be one.
@@ -375,9 +428,11 @@ impl View {
     ) -> Result<()> {
         let range = (id, 0)..=(id, u64::MAX);
         for row in table!(self, IX_SESS, ()).range(range).map_err(failed)? {
-            let (key, index) = row.map_err(failed)?;
-            if !visit(key.value().1, index.value()) {
-                break;
+            let (key, run) = row.map_err(failed)?;
+            for (index, sequence) in pack::numbers(run.value()).flatten().zip(key.value().1..) {
+                if !visit(sequence, index) {
+                    return Ok(());
+                }
             }
         }
         Ok(())
@@ -387,8 +442,8 @@ impl View {
     pub(in crate::audit) fn session_last(&self, id: &str) -> Result<Option<(u64, u64)>> {
         let range = (id, 0)..=(id, u64::MAX);
         let last = table!(self, IX_SESS, None).range(range).map_err(failed)?.next_back();
-        let Some((key, index)) = last.transpose().map_err(failed)? else { return Ok(None) };
-        Ok(Some((key.value().1, index.value())))
+        let Some((key, run)) = last.transpose().map_err(failed)? else { return Ok(None) };
+        Ok(pack::numbers(run.value()).flatten().zip(key.value().1..).last().map(|(i, s)| (s, i)))
     }
 }
 

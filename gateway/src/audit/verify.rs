@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use self::walk::Walk;
 use super::checkpoint::{Checkpoint, VerifierKey, hex};
-use super::store::{PUBLIC_FILE, STORE_FILE, Sealed, Store, StoreError, View};
+use super::store::{PUBLIC_FILE, STORE_FILE, STORE_FORMAT, Sealed, Store, StoreError, View};
 
 /// Exit code for [`Judgement::Intact`].
 pub const EXIT_INTACT: u8 = 0;
@@ -186,6 +186,11 @@ fn judge(path: &Path, pins: &Pins) -> Judged<Checked> {
     let file = if folder { path.join(STORE_FILE) } else { path.to_owned() };
     let store = Sealed::open(&file).map_err(|error| store_failed(&error))?;
     let view = store.view().map_err(|error| store_failed(&error))?;
+    let format = view.meta("format").map_err(|error| store_failed(&error))?;
+    if let Some(format) = format.filter(|format| format != STORE_FORMAT) {
+        let why = format!("the store has format {format:?}, this program reads {STORE_FORMAT}");
+        return Err(Box::new(Judgement::unsure(why)));
+    }
     let (key, source) = find_key(folder.then_some(path), &view, pins)?;
     let pinned = pinned_checkpoint(&key, pins)?;
     let size = view.size().map_err(|error| store_failed(&error))?;

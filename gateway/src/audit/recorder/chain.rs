@@ -44,6 +44,8 @@ pub(super) struct Rest {
     pub(super) sealed: Option<Sealed>,
     pub(super) key_line: Option<String>,
     pub(super) room: Option<OwnedSemaphorePermit>,
+    /// The room is that of entries before this one too.
+    pub(super) shared: bool,
     pub(super) notify: Option<Notify>,
 }
 
@@ -174,12 +176,18 @@ impl Chain {
         let place =
             Place { session: Arc::clone(session), sequence: self.tree.size(), mark: draft.mark };
         let parts = rest.sealed.map(|sealed| sealed.parts).unwrap_or_default();
-        core.enqueue(Item {
+        let mut item = Item {
             row: Row { line, leaf, parts, place: Some(place) },
             key_line: rest.key_line,
             room: rest.room,
             notify: rest.notify,
-        })?;
+        };
+        let (bytes, shared) = (item.bytes() + item.row.line.len(), rest.shared);
+        // The length of an entry is known only now, and room was made for the longest.
+        if let Some(room) = item.room.as_mut().filter(|_| !shared) {
+            Core::trim(room, bytes);
+        }
+        core.enqueue(item)?;
         self.previous = Some(leaf);
         self.tree.push(leaf);
         self.ended = draft.mark == Mark::Last;

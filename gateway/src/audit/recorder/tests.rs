@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::*;
+use crate::audit::entry::RequestPayload;
 use crate::audit::fixture::{begin, claims, decided, frame, open, request, rows, ruling, session};
 use crate::audit::fixture::{settings, words};
 use crate::audit::reader::{Payload, SessionState};

@@ -84,6 +84,18 @@ async fn a_changed_log_does_not_open() {
 }
 
 #[tokio::test]
+async fn a_log_of_another_format_is_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    grown(dir.path(), 1).await;
+    let folder = settings(dir.path()).dir;
+    tamper::put_meta(&folder.join(STORE_FILE), "format", "1");
+    let error = refused(dir.path());
+    assert!(matches!(&error, Error::Format { found, .. } if found == "1"), "{error}");
+    let judgement = crate::audit::verify::verify(&folder, &Default::default());
+    assert!(judgement.to_string().contains("has format \"1\""), "{judgement}");
+}
+
+#[tokio::test]
 async fn a_cut_or_emptied_log_does_not_open() {
     let dir = tempfile::tempdir().unwrap();
     grown(dir.path(), 5).await;

@@ -74,6 +74,10 @@ async fn a_forger_with_the_tree_but_no_key_is_found() {
     assert_eq!(index(&added), Some(43));
     let short = attempt("short", &|copy| tamper::truncate(copy, 30, false));
     assert_eq!(index(&short), Some(30));
+    let again = attempt("repeat", &|copy| tamper::repeat_leaf(copy, 5));
+    assert_eq!(index(&again), Some(6));
+    assert_eq!(index(&attempt("trail", &|copy| tamper::trail(copy, 42))), Some(43));
+    assert!(index(&attempt("trail-inside", &|copy| tamper::trail(copy, 7))).is_some());
     let blob = attempt("blob", &|copy| assert_eq!(tamper::flip_blob(copy), 2));
     assert_eq!(index(&blob), Some(2));
     let blob = attempt("no-blob", &|copy| assert_eq!(tamper::delete_blob(copy), 41));

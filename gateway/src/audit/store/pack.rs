@@ -1,0 +1,91 @@
+//! Values that hold many things of one commit: an insertion costs far more than the bytes of an
+//! entry. Each thing is `length (u32, big-endian) || bytes`; `FORMAT.md` says where.
+
+use crate::limits::STORE_VALUE_BYTES_MAX;
+
+/// Gathers things into values, each keyed by its first thing.
+pub(super) struct Packer<K> {
+    values: Vec<(K, Vec<u8>)>,
+}
+
+impl<K> Packer<K> {
+    pub(super) fn new() -> Self {
+        Self { values: Vec::new() }
+    }
+
+    /// Adds a thing with what stands before its length; the first of a value names it.
+    pub(super) fn add(&mut self, key: K, head: &[u8], thing: &[u8]) {
+        let bytes = head.len() + LENGTH_BYTES + thing.len();
+        let room = |value: &Vec<u8>| value.len() + bytes <= STORE_VALUE_BYTES_MAX;
+        if !self.values.last().is_some_and(|(_, value)| room(value)) {
+            self.values.push((key, Vec::with_capacity(bytes)));
+        }
+        let Some((_, value)) = self.values.last_mut() else { return };
+        value.extend_from_slice(head);
+        // Entries and parts are far below 4 GiB (`limits`).
+        value.extend_from_slice(&u32::try_from(thing.len()).unwrap_or(u32::MAX).to_be_bytes());
+        value.extend_from_slice(thing);
+    }
+
+    pub(super) fn values(&self) -> impl Iterator<Item = (&K, &[u8])> {
+        self.values.iter().map(|(key, value)| (key, value.as_slice()))
+    }
+}
+
+const LENGTH_BYTES: usize = 4;
+
+/// Takes the things out again, with `N` bytes before each length. Bytes that are no thing come
+/// out whole as a last one, with no head, so that nothing hides in them.
+pub(super) struct Things<'a, const N: usize>(&'a [u8]);
+
+impl<'a, const N: usize> Things<'a, N> {
+    pub(super) fn of(value: &'a [u8]) -> Self {
+        Self(value)
+    }
+}
+
+impl<'a, const N: usize> Iterator for Things<'a, N> {
+    type Item = (Option<[u8; N]>, &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let whole = std::mem::take(&mut self.0);
+        let cut = whole.split_first_chunk::<N>().and_then(|(head, rest)| {
+            let (length, rest) = rest.split_first_chunk::<LENGTH_BYTES>()?;
+            let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
+            let (thing, rest) = rest.split_at_checked(length)?;
+            Some((*head, thing, rest))
+        });
+        let Some((head, thing, rest)) = cut else { return Some((None, whole)) };
+        self.0 = rest;
+        Some((Some(head), thing))
+    }
+}
+
+/// Numbers in a row, eight bytes big-endian each; what is left over comes as `None`.
+pub(super) fn numbers(value: &[u8]) -> impl Iterator<Item = Option<u64>> {
+    let (numbers, rest) = value.as_chunks::<8>();
+    let left = (!rest.is_empty()).then_some(None);
+    numbers.iter().map(|number| Some(u64::from_be_bytes(*number))).chain(left)
+}
+
+/// The head of a payload part: index of its entry, then the part's number.
+pub(super) const PART_HEAD_BYTES: usize = 12;
+
+/// Writes the head of a payload part.
+pub(super) fn part_head(index: u64, part: u32) -> [u8; PART_HEAD_BYTES] {
+    let mut head = [0; PART_HEAD_BYTES];
+    let bytes = index.to_be_bytes().into_iter().chain(part.to_be_bytes());
+    head.iter_mut().zip(bytes).for_each(|(to, from)| *to = from);
+    head
+}
+
+/// The entry that a payload part belongs to.
+pub(super) fn part_index(head: [u8; PART_HEAD_BYTES]) -> u64 {
+    head.first_chunk::<8>().map_or(u64::MAX, |index| u64::from_be_bytes(*index))
+}
+
+#[cfg(test)]
+mod tests;
