@@ -24,10 +24,46 @@ pub enum Access {
 pub struct Object {
     /// `relation`, `function`, `setting`, `role`, `schema`, ...
     pub kind: String,
-    /// The name as the protocol's own rules fold it, `schema.name` when the schema was given.
+    /// The name as the protocol's own rules fold it, `schema.name` when the schema was given; a
+    /// part with a dot in it is quoted.
     pub name: String,
     /// Read or written.
     pub access: Access,
+}
+
+/// A dotted name. A part that holds a dot or a quote is quoted as SQL quotes it, so that no two
+/// lists of parts give the same name: `public."odd.name".email`.
+pub(in crate::protocol) fn dotted<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {
+    let mut name = String::new();
+    for part in parts {
+        if !name.is_empty() {
+            name.push('.');
+        }
+        if part.contains(['.', '"']) {
+            name.push('"');
+            name.push_str(&part.replace('"', "\"\""));
+            name.push('"');
+        } else {
+            name.push_str(part);
+        }
+    }
+    name
+}
+
+/// The parts of a [`dotted`] name.
+pub(in crate::protocol) fn undotted(name: &str) -> Vec<String> {
+    let (mut parts, mut part, mut quoted) = (Vec::new(), String::new(), false);
+    let mut letters = name.chars().peekable();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '"' if quoted && letters.next_if_eq(&'"').is_some() => part.push('"'),
+            '"' => quoted = !quoted,
+            '.' if !quoted => parts.push(std::mem::take(&mut part)),
+            _ => part.push(letter),
+        }
+    }
+    parts.push(part);
+    parts
 }
 
 /// What kind of act a statement is; ordered from harmless to severe.
@@ -290,4 +326,25 @@ pub enum Reply {
     Rows(Rows),
     /// Protocol words that carry no data of the target's tables.
     Words(Bytes),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{dotted, undotted};
+
+    #[test]
+    fn no_two_lists_of_parts_have_the_same_name() {
+        let lists: [(&[&str], &str); 6] = [
+            (&["public", "orders"], "public.orders"),
+            (&["public.orders"], "\"public.orders\""),
+            (&["a", "b.c", "d"], "a.\"b.c\".d"),
+            (&["a.b", "c", "d"], "\"a.b\".c.d"),
+            (&["say \"hi\""], "\"say \"\"hi\"\"\""),
+            (&["a\".\"b"], "\"a\"\".\"\"b\""),
+        ];
+        for (parts, name) in lists {
+            assert_eq!(dotted(parts.iter().copied()), name);
+            assert_eq!(undotted(name), parts);
+        }
+    }
 }

@@ -5,9 +5,10 @@ use serde::Deserialize;
 /// A dotted name in which `*` stands for any part of one segment, such as
 /// `public.customers.card_*`.
 ///
-/// Names match without regard to case. A pattern with fewer segments than a name matches the
-/// name's end, so `customers` matches `public.customers`: the schema search path could lead
-/// either way.
+/// A part that holds a dot is quoted, in the pattern as in the name: `public."odd.name".email`; a
+/// `*` in quotes stands for any part, too. Names match without regard to case. A pattern with
+/// fewer segments than a name matches the name's end, so `customers` matches `public.customers`:
+/// the schema search path could lead either way.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
 #[serde(try_from = "String")]
 pub struct Pattern(Vec<String>);
@@ -18,11 +19,10 @@ impl Pattern {
     /// # Errors
     /// It is empty or has an empty segment.
     pub fn new(text: &str) -> Result<Self, String> {
-        let segments: Vec<String> = text.split('.').map(str::to_lowercase).collect();
-        if segments.iter().any(String::is_empty) {
-            return Err(format!("\"{text}\" is no pattern; expected one like `public.orders.*`"));
+        match parts(&text.to_lowercase()) {
+            Some(parts) if !parts.iter().any(String::is_empty) => Ok(Self(parts)),
+            _ => Err(format!("\"{text}\" is no pattern; expected one like `public.orders.*`")),
         }
-        Ok(Self(segments))
     }
 
     /// How many segments it has.
@@ -30,10 +30,19 @@ impl Pattern {
         self.0.len()
     }
 
+    /// Whether its last segment names this one part, which stands as it is, without quotes.
+    pub fn matches_part(&self, part: &str) -> bool {
+        let part = part.to_lowercase();
+        self.0.last().is_some_and(|pattern| segment(pattern.as_bytes(), part.as_bytes()))
+    }
+
     /// Whether it names the given name.
     pub fn matches(&self, name: &str) -> bool {
-        let name = name.to_lowercase();
-        let mut parts = name.rsplit('.');
+        let Some(parts) = parts(&name.to_lowercase()) else {
+            // No name of the gateway's, so it may be anything.
+            return true;
+        };
+        let mut parts = parts.iter().rev();
         let mut wanted = self.0.iter().rev();
         loop {
             match (wanted.next(), parts.next()) {
@@ -52,6 +61,22 @@ impl TryFrom<String> for Pattern {
     fn try_from(text: String) -> Result<Self, String> {
         Self::new(&text)
     }
+}
+
+/// The parts of a dotted name, without their quotes; nothing when a quote is not closed.
+fn parts(name: &str) -> Option<Vec<String>> {
+    let (mut parts, mut part, mut quoted) = (Vec::new(), String::new(), false);
+    let mut letters = name.chars().peekable();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '"' if quoted && letters.next_if_eq(&'"').is_some() => part.push('"'),
+            '"' => quoted = !quoted,
+            '.' if !quoted => parts.push(std::mem::take(&mut part)),
+            _ => part.push(letter),
+        }
+    }
+    parts.push(part);
+    (!quoted).then_some(parts)
 }
 
 /// Greedy, with one place to go back to: linear in pattern times text, and no recursion.
@@ -94,6 +119,12 @@ mod tests {
             ("a*b*c", "axxbyyc", true),
             ("a*b*c", "axxbyy", false),
             ("*", "anything", true),
+            ("public.\"odd.name\".email", "public.\"odd.name\".email", true),
+            ("public.*.email", "public.\"odd.name\".email", true),
+            ("*.*.email", "\"a.b\".\"c.email\".other", false),
+            ("a.b", "\"a.b\"", false),
+            ("\"say \"\"hi\"\".x\"", "t.\"say \"\"hi\"\".x\"", true),
+            ("public.t.secret", "public.t.\"secret", true),
         ] {
             let matched = Pattern::new(pattern).map(|pattern| pattern.matches(name));
             assert_eq!(matched, Ok(expected), "{pattern} on {name}");
@@ -102,7 +133,7 @@ mod tests {
 
     #[test]
     fn empty_segments_are_refused() {
-        for text in ["", ".", "a.", "a..b"] {
+        for text in ["", ".", "a.", "a..b", "a.\"\"", "\"a.b"] {
             assert!(Pattern::new(text).is_err(), "{text:?}");
         }
     }

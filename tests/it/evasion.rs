@@ -9,7 +9,7 @@ use portcullis_tests::postgres::Postgres;
 
 /// Name, what is prepared past the gateway, the statement.
 // tidy: table
-const WAYS: [(&str, &str, &str); 14] = [
+const WAYS: [(&str, &str, &str); 15] = [
     ("plain", "", "DELETE FROM orders WHERE id = 1"),
     ("in a second statement", "", "SELECT 1; DELETE FROM orders WHERE id = 1"),
     ("behind a comment", "", "/* /* SELECT */ */ DELETE FROM orders WHERE id = 1"),
@@ -46,6 +46,13 @@ const WAYS: [(&str, &str, &str); 14] = [
         "CREATE FUNCTION gone_with(p products) RETURNS int LANGUAGE sql AS \
          'DELETE FROM orders WHERE id = 1; SELECT 1'",
         "SELECT gone_with(p) FROM products p LIMIT 1",
+    ),
+    (
+        "in a user's operator",
+        "CREATE FUNCTION shove(a int, b int) RETURNS int LANGUAGE sql AS \
+         'DELETE FROM orders WHERE id = a; SELECT b'; \
+         CREATE OPERATOR <<<>>> (FUNCTION = shove, LEFTARG = int, RIGHTARG = int)",
+        "SELECT 1 <<<>>> 2",
     ),
     (
         "in a procedure",

@@ -182,6 +182,32 @@ fn a_view_that_gets_another_definition_never_shows_by_the_old_one() {
     assert_eq!(leaks(&format!("{:?}", texts(&wire.query(show).unwrap()))), None);
 }
 
+/// A dot in a name must not be taken for the one between two names.
+#[test]
+fn a_column_whose_name_holds_a_dot_is_hidden() {
+    let rule = r#"    { origin = 'public."odd.name"."e.mail"', mask = { fixed = "MASKED" } },
+]
+
+[[plugins]]
+name = "risk"#;
+    let policy = crate::stage::policy("").replace("]\n\n[[plugins]]\nname = \"risk", rule);
+    let stage = Stage::with_policy(&policy);
+    stage.admin(
+        "CREATE TABLE \"odd.name\" (id int, \"e.mail\" text);
+         INSERT INTO \"odd.name\" VALUES (1, 'someone@mail.example');
+         GRANT SELECT ON \"odd.name\" TO shop_app",
+    );
+    let gateway = stage.site.start();
+    let psql = gateway.psql(&stage.token());
+    for (sql, shown) in [
+        ("SELECT id, \"e.mail\" FROM \"odd.name\"", "1|MASKED\n"),
+        ("SELECT id, x FROM (SELECT id, \"e.mail\" AS x FROM public.\"odd.name\") s", "1|MASKED\n"),
+        ("SELECT upper(\"e.mail\") FROM \"odd.name\"", "MASKED\n"),
+    ] {
+        assert_eq!(psql.message(sql).success(sql), shown, "{sql}");
+    }
+}
+
 #[test]
 fn a_table_of_the_open_transaction_is_masked_whole_and_not_an_error() {
     let stage = Stage::new();

@@ -108,8 +108,8 @@ fn mistake(rule: &Rule) -> Option<&'static str> {
 impl Rule {
     fn hides(&self, column: &Column) -> bool {
         let named = |name: &Pattern| {
-            let last = |origin: &String| origin.rsplit('.').next().is_some_and(|n| name.matches(n));
-            name.matches(&column.name) || column.origins.iter().any(|o| o == "*" || last(o))
+            name.matches_part(&column.name)
+                || column.origins.iter().any(|origin| origin == "*" || name.matches(origin))
         };
         self.origin.as_ref().is_some_and(|origin| column.comes_from(origin))
             || self.name.as_ref().is_some_and(named)

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use crate::protocol::Statement;
 use crate::protocol::postgres::statement::{Parsers, facts};
+use crate::protocol::{Statement, dotted, undotted};
 
 /// Relations and their columns: oid, schema, name, kind, attnum, column, type oid. A relation
 /// without columns has one row with the last three NULL.
@@ -155,7 +155,8 @@ impl Catalogue {
 
     /// A relation's `schema.name`.
     pub fn relation_name(&self, oid: u32) -> Option<String> {
-        self.relations.get(&oid).map(|relation| format!("{}.{}", relation.schema, relation.name))
+        let relation = self.relations.get(&oid)?;
+        Some(dotted([relation.schema.as_str(), &relation.name]))
     }
 
     /// Column names of a relation in order, for results that have no RowDescription (COPY).
@@ -175,22 +176,21 @@ impl Catalogue {
     /// Every relation that a name may mean: without a schema that is one in any schema, because
     /// the search path and temporary tables decide and neither is known for sure.
     pub(super) fn resolve(&self, name: &str) -> Vec<u32> {
-        let mut found: Vec<u32> = self.named.get(name).cloned().unwrap_or_default();
-        // A dot may part schema from name or stand in a quoted name.
-        for (dot, _) in name.match_indices('.') {
-            let (Some(schema), Some(last)) = (name.get(..dot), name.get(dot.saturating_add(1)..))
-            else {
-                continue;
-            };
-            let in_schema = |oid: &&u32| {
-                self.relations.get(oid).is_some_and(|relation| {
-                    // `pg_temp` names the session's own schema, `pg_temp_3` or the like.
-                    relation.schema == schema
-                        || (schema == "pg_temp" && relation.schema.starts_with("pg_temp_"))
-                })
-            };
-            found.extend(self.named.get(last).into_iter().flatten().filter(in_schema));
-        }
+        let parts = undotted(name);
+        let (last, schema) = match parts.as_slice() {
+            [.., schema, last] => (last, Some(schema)),
+            [last] => (last, None),
+            [] => return Vec::new(),
+        };
+        let in_schema = |oid: &&u32| {
+            self.relations.get(oid).zip(schema).is_none_or(|(relation, schema)| {
+                // `pg_temp` names the session's own schema, `pg_temp_3` or the like.
+                relation.schema == *schema
+                    || (schema == "pg_temp" && relation.schema.starts_with("pg_temp_"))
+            })
+        };
+        let named = self.named.get(last).into_iter().flatten();
+        let mut found: Vec<u32> = named.filter(in_schema).copied().collect();
         found.sort_unstable();
         found.dedup();
         found

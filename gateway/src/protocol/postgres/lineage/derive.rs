@@ -6,7 +6,7 @@ use super::catalogue::{Catalogue, Kind, Relation};
 use super::{ANY_ORIGIN, Unknown};
 use crate::limits;
 use crate::protocol::postgres::statement::{is_built_in, is_opaque};
-use crate::protocol::{Access, Statement};
+use crate::protocol::{Access, Statement, dotted};
 
 /// Base columns as they are gathered.
 #[derive(Debug, Default)]
@@ -178,7 +178,7 @@ impl Catalogue {
         let name = |(oid, attnum): &(u32, i16)| {
             let relation = self.relations.get(oid)?;
             let column = relation.columns.get(attnum)?;
-            Some(format!("{}.{}.{column}", relation.schema, relation.name))
+            Some(dotted([relation.schema.as_str(), &relation.name, column]))
         };
         gathered.columns.iter().filter_map(name).collect()
     }
@@ -214,5 +214,5 @@ fn system_column(relation: &Relation, attnum: i16) -> String {
         -6 => "tableoid",
         _ => "?",
     };
-    format!("{}.{}.{column}", relation.schema, relation.name)
+    dotted([relation.schema.as_str(), &relation.name, column])
 }

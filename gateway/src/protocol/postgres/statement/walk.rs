@@ -11,7 +11,9 @@ use super::opinion::Outline;
 use super::tree::{Tree, Value};
 use super::utility;
 use crate::limits;
-use crate::protocol::{Access, Class, Object, Setting, SettingScope, SettingValue, Statement};
+use crate::protocol::{
+    Access, Class, Object, Setting, SettingScope, SettingValue, Statement, dotted, undotted,
+};
 
 /// Facts of one statement as they are gathered.
 pub(super) struct Walk<'a> {
@@ -59,7 +61,7 @@ pub(super) fn statement(tree: &Tree, start: usize, end: usize) -> (Statement, Ou
     let whole_row = walk.whole_row || !walk.lone.is_disjoint(&walk.row_names);
     let outline = Outline {
         kind: tree.kind,
-        relations: walk.relations().map(|name| last_part(name).to_owned()).collect(),
+        relations: walk.relations().filter_map(|name| undotted(name).pop()).collect(),
         with_names: walk.with_names.iter().map(|name| (*name).to_owned()).collect(),
     };
     let statement = Statement {
@@ -76,10 +78,6 @@ pub(super) fn statement(tree: &Tree, start: usize, end: usize) -> (Statement, Ou
         attributes: walk.attributes,
     };
     (statement, outline)
-}
-
-fn last_part(name: &str) -> &str {
-    name.rsplit_once('.').map_or(name, |(_, last)| last)
 }
 
 impl<'a> Walk<'a> {
@@ -371,6 +369,8 @@ impl<'a> Walk<'a> {
                 || !functions::is_built_in_operator(name))
         {
             self.object("operator", join(&names), Access::Read);
+            // Behind a user's operator is a user's function.
+            self.at_least(Class::Code);
         }
         self.fields(tree, access);
     }
@@ -418,12 +418,5 @@ fn names_columns(field: &str) -> bool {
 
 /// Parts of a name, joined by dots, empty parts left out.
 pub(super) fn join(parts: &[&str]) -> String {
-    let mut name = String::new();
-    for part in parts.iter().filter(|part| !part.is_empty()) {
-        if !name.is_empty() {
-            name.push('.');
-        }
-        name.push_str(part);
-    }
-    name
+    dotted(parts.iter().filter(|part| !part.is_empty()).copied())
 }
