@@ -5,7 +5,6 @@ mod approval;
 mod audit;
 mod cancel;
 mod demo;
-mod evasion;
 mod extended;
 mod harness;
 mod hostile;

@@ -44,6 +44,13 @@ impl Psql {
         self
     }
 
+    /// To another database.
+    #[must_use]
+    pub fn database(mut self, name: &str) -> Self {
+        name.clone_into(&mut self.database);
+        self
+    }
+
     /// With no password at all.
     #[must_use]
     pub fn no_password(mut self) -> Self {

@@ -80,7 +80,8 @@ fn wait(child: &mut Child, deadline: Duration) -> Option<ExitStatus> {
 pub struct Server {
     name: String,
     child: Child,
-    lines: Receiver<String>,
+    // A lock makes it fit for sharing; whoever reads has it to themselves anyway.
+    lines: Mutex<Receiver<String>>,
     stderr: Arc<Mutex<String>>,
 }
 
@@ -108,12 +109,12 @@ impl Server {
                 }
             });
         }
-        Self { name: name.to_owned(), child, lines, stderr }
+        Self { name: name.to_owned(), child, lines: Mutex::new(lines), stderr }
     }
 
     /// The next line of standard output; a failed test if none comes before `deadline`.
     pub fn line(&mut self, deadline: Duration) -> String {
-        match self.lines.recv_timeout(deadline) {
+        match lock(&self.lines).recv_timeout(deadline) {
             Ok(line) => line,
             Err(RecvTimeoutError::Timeout) => {
                 panic!("{} said nothing for {deadline:?}; stderr: {}", self.name, self.stderr())
@@ -131,7 +132,7 @@ impl Server {
         let end = Instant::now() + deadline;
         let mut lines = Vec::new();
         loop {
-            match self.lines.recv_timeout(end.saturating_duration_since(Instant::now())) {
+            match lock(&self.lines).recv_timeout(end.saturating_duration_since(Instant::now())) {
                 Ok(line) => lines.push(line),
                 Err(RecvTimeoutError::Disconnected) => return lines,
                 Err(RecvTimeoutError::Timeout) => {
@@ -189,6 +190,6 @@ impl Drop for Server {
     }
 }
 
-fn lock(text: &Mutex<String>) -> MutexGuard<'_, String> {
-    text.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
