@@ -5,7 +5,8 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use crate::pgbench::{Run, Workload};
+use crate::load::Workload;
+use crate::pgbench::{Length, Run};
 
 /// The runs of one system under one workload.
 #[derive(Clone, Debug)]
@@ -50,40 +51,50 @@ pub(crate) struct Summary {
 
 impl Summary {
     /// Nothing measured yet.
-    pub(crate) fn new(rounds: u32, secs: u32) -> Self {
+    pub(crate) fn new(rounds: u32, length: Length) -> Self {
         let mut numbers = Map::new();
         numbers.insert("rounds".into(), rounds.into());
-        numbers.insert("secs".into(), secs.into());
+        numbers.insert("secs".into(), length.secs.into());
+        numbers.insert("rows".into(), length.rows.into());
         Self { numbers }
     }
 
-    /// Takes in one workload and prints its table; the first row is the direct connection.
+    /// Takes in one workload and prints its table; the first row is what the others are
+    /// compared with.
     pub(crate) fn add(&mut self, workload: Workload, rows: &[Row]) {
-        let Workload { mode, clients } = workload;
+        let Workload { name, load, .. } = workload;
         let direct = rows.first().map_or(f64::NAN, Row::tps);
-        println!("\n{mode}, {clients} client(s)");
-        println!("  system              tps   of direct   spread   latency ms   CPU us/txn");
+        // A row of a large result costs less than a microsecond.
+        let (rate, unit, scale) =
+            if load.streams() { ("rows/s", "ns/row", 1e3) } else { ("tps", "us/txn", 1.0) };
+        println!("\n{name}");
+        let first = rows.first().map_or("", |row| row.name);
+        println!("  {:<16} {rate:>9}   of {first}   spread   latency ms   CPU {unit}", "system",);
         for row in rows {
             let (tps, ratio, latency) = (row.tps(), row.tps() / direct, row.latency_ms());
-            let cpu = row.cpu_us();
+            let cpu = row.cpu_us().map(|cpu| cpu * scale);
             let shown = cpu.map_or_else(|| "-".to_owned(), |cpu| format!("{cpu:.1}"));
             println!(
-                "  {:<16} {tps:>7.0} {ratio:>11.3} {:>8.2} {latency:>12.3} {shown:>12}",
+                "  {:<16} {tps:>9.0} {ratio:>11.3} {:>8.2} {latency:>12.3} {shown:>12}",
                 row.name,
                 row.spread(),
             );
             let mut set = |what: &str, number: f64| {
-                let key = format!("{mode}_c{clients}_{}_{what}", row.name.replace('-', "_"));
-                self.numbers.insert(key, rounded(number));
+                self.set(&format!("{name}_{}_{what}", row.name.replace('-', "_")), number);
             };
-            set("tps", tps);
+            set(if load.streams() { "rows_s" } else { "tps" }, tps);
             set("latency_ms", latency);
             set("spread", row.spread());
             set("ratio", ratio);
             if let Some(cpu) = cpu {
-                set("cpu_us", cpu);
+                set(if load.streams() { "cpu_ns" } else { "cpu_us" }, cpu);
             }
         }
+    }
+
+    /// Takes in one number.
+    pub(crate) fn set(&mut self, name: &str, number: f64) {
+        self.numbers.insert(name.to_owned(), rounded(number));
     }
 
     /// Writes the numbers, one a line, sorted by name.
@@ -120,13 +131,20 @@ fn the_median_is_in_the_middle() {
 
 #[test]
 fn the_summary_is_flat() {
+    use crate::load::Load;
+
     let run = |tps, cpu_us| Run { tps, latency_ms: 0.5, cpu_us };
     let mut direct = Row::new("direct");
     direct.runs = vec![run(100.0, None), run(120.0, None)];
     let mut gateway = Row::new("gateway-durable");
     gateway.runs = vec![run(55.0, Some(30.0)), run(55.0, Some(40.0))];
-    let mut summary = Summary::new(1, 1);
-    summary.add(Workload { mode: "simple", clients: 8 }, &[direct, gateway]);
+    let rows = [direct, gateway];
+    let mut summary = Summary::new(1, Length { secs: 1, rows: 1 });
+    let workload = Workload { name: "simple_c8", load: Load::Select("simple"), clients: 8 };
+    summary.add(workload, &rows);
+    let workload = Workload { name: "copy_out", load: Load::CopyOut, clients: 1 };
+    summary.add(workload, &rows);
+    assert_eq!(summary.numbers["copy_out_gateway_durable_cpu_ns"], 35_000.0);
     assert_eq!(summary.numbers["simple_c8_gateway_durable_ratio"], 0.5);
     assert_eq!(summary.numbers["simple_c8_gateway_durable_cpu_us"], 35.0);
     assert!(!summary.numbers.contains_key("simple_c8_direct_cpu_us"));

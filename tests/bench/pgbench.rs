@@ -1,67 +1,120 @@
-//! Runs pgbench and reads what it prints, and what the system between cost in CPU.
+//! Runs pgbench and psql, reads what they print, and what the system between cost in CPU.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use portcullis_tests::clients;
+use portcullis_tests::clients::{self, Psql};
+use portcullis_tests::folder;
 use portcullis_tests::postgres::{self, APP_ROLE, DATABASE};
 use portcullis_tests::process;
 
+use crate::load::{Load, Workload};
 use crate::systems::System;
 
-/// Time beyond the measurement that pgbench may need to connect and to end.
-const SPARE: Duration = Duration::from_secs(60);
+/// Time beyond the measurement that a client may need to connect and to end.
+const SPARE: Duration = Duration::from_secs(120);
 /// Threads of pgbench; more than cores would measure the scheduler.
 const THREADS: u32 = 2;
+/// Results that one run of a streaming load reads.
+const RESULTS: u32 = 3;
 
-/// What pgbench does.
+/// How long, and how much, one run is.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Workload {
-    /// `simple`, `extended` or `prepared`.
-    pub(crate) mode: &'static str,
-    /// Connections at once.
-    pub(crate) clients: u32,
+pub(crate) struct Length {
+    /// Seconds of a run that counts transactions.
+    pub(crate) secs: u32,
+    /// Rows of one streamed result.
+    pub(crate) rows: u32,
 }
 
-/// One measurement.
+/// One measurement. A row counts as a transaction where rows are what is measured.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Run {
-    /// Transactions a second, without the time to connect.
+    /// Transactions or rows a second.
     pub(crate) tps: f64,
-    /// Mean time of a transaction, milliseconds.
+    /// Mean time of a transaction or result, milliseconds.
     pub(crate) latency_ms: f64,
-    /// CPU of the system between, microseconds a transaction; `None` for a direct connection.
+    /// CPU of the system between, microseconds a transaction or row; `None` for a direct
+    /// connection.
     pub(crate) cpu_us: Option<f64>,
 }
 
-/// Makes pgbench's tables, straight on the server.
-pub(crate) fn fill(direct: &System, scale: u32) {
+/// Makes pgbench's tables and the one for large results, straight on the server.
+pub(crate) fn fill(direct: &System, scale: u32, rows: u32) {
     let mut command = command(direct);
     command.args(["-i", "-q", "-s", &scale.to_string(), DATABASE]);
     process::run(command, "", SPARE * 5).success("pgbench -i");
+    let table = crate::load::stream_table(rows) + "VACUUM ANALYZE stream;\n";
+    psql(direct).deadline(SPARE * 5).run(&table).success("the table of large results");
 }
 
-/// Measures one system once: built-in script `select-only`.
-pub(crate) fn run(system: &System, workload: Workload, secs: u32) -> Run {
+/// Measures one system once.
+pub(crate) fn run(system: &System, workload: Workload, length: Length) -> Run {
     let before = system.pid.map(cpu_us);
-    let text = load(system, workload, secs);
+    let (units, tps, latency_ms) = once(system, workload, length);
     let after = system.pid.map(cpu_us);
-    let (transactions, tps, latency_ms) = parse(&text).unwrap_or_else(|| {
-        panic!("pgbench on {} printed no figures, or failures: {text}", system.name)
-    });
-    let cpu = before.zip(after).map(|(before, after)| (after - before) / transactions);
+    let cpu = before.zip(after).map(|(before, after)| (after - before) / units);
     Run { tps, latency_ms, cpu_us: cpu }
 }
 
+/// Transactions or rows, how many a second, and the mean time of one transaction or result.
+fn once(system: &System, workload: Workload, length: Length) -> (f64, f64, f64) {
+    if workload.load == Load::CopyOut {
+        return copy(system, length.rows);
+    }
+    let script = folder::temporary("bench-script");
+    let file = script.path().join("stream.sql");
+    let text = load(system, workload, length, &file);
+    let (count, tps, latency_ms) = parse(&text).unwrap_or_else(|| {
+        panic!("pgbench on {} printed no figures, or failures: {text}", system.name)
+    });
+    let each = if workload.load.streams() { f64::from(length.rows) } else { 1.0 };
+    (count * each, tps * each, latency_ms)
+}
+
 /// Runs the load and gives what pgbench printed.
-pub(crate) fn load(system: &System, workload: Workload, secs: u32) -> String {
+fn load(system: &System, workload: Workload, length: Length, script: &Path) -> String {
     let mut command = command(system);
-    command.args(["-n", "-S", "-M", workload.mode, "-T", &secs.to_string()]);
-    command.args(["-c", &workload.clients.to_string()]);
-    command.args(["-j", &THREADS.min(workload.clients).to_string(), DATABASE]);
-    let deadline = Duration::from_secs(u64::from(secs)) + SPARE;
+    command.args(["-n", "-c", &workload.clients.to_string()]);
+    command.args(["-j", &THREADS.min(workload.clients).to_string()]);
+    match workload.load {
+        Load::Select(mode) => command.args(["-S", "-M", mode]),
+        Load::TpcB => command.args(["-b", "tpcb-like", "-M", "prepared"]),
+        Load::Connect => command.args(["-S", "-C"]),
+        Load::Stream(columns) => {
+            folder::write(script, &format!("SELECT {columns} FROM stream;\n"));
+            command.args(["-t", &RESULTS.to_string(), "-f"]).arg(script)
+        }
+        Load::CopyOut => unreachable!("pgbench can't copy"),
+    };
+    if !workload.load.streams() {
+        command.args(["-T", &length.secs.to_string()]);
+    }
+    command.arg(DATABASE);
+    let deadline = Duration::from_secs(u64::from(length.secs)) + SPARE;
     process::run(command, "", deadline).success(&format!("pgbench on {}", system.name))
+}
+
+/// psql reads a copy, start and sign-in included; what it prints is counted by nobody.
+fn copy(system: &System, rows: u32) -> (f64, f64, f64) {
+    let script = "\\copy (SELECT id, name, town, note FROM stream) TO '/dev/null'\n";
+    let started = Instant::now();
+    psql(system).run(&script.repeat(RESULTS as usize)).success("a copy");
+    let secs = started.elapsed().as_secs_f64();
+    let units = f64::from(rows) * f64::from(RESULTS);
+    (units, units / secs, secs * 1e3 / f64::from(RESULTS))
+}
+
+/// True when the system lets data out by COPY.
+pub(crate) fn copies(system: &System) -> bool {
+    let tried = psql(system).run("\\copy (SELECT 1) TO '/dev/null'\n");
+    tried.code == Some(0)
+}
+
+fn psql(system: &System) -> Psql {
+    Psql::new(system.port, APP_ROLE, DATABASE, &system.password).ca_file(&system.ca_file)
 }
 
 fn command(system: &System) -> Command {

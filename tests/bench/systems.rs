@@ -15,6 +15,8 @@ use tempfile::TempDir;
 
 /// Longest wait for PgBouncer to listen.
 const START_SECS_MAX: Duration = Duration::from_secs(30);
+/// Connections to the server beside those of idle sessions.
+const CONNECTIONS: u32 = 200;
 /// The policy of the measured gateway.
 const POLICY: &str = include_str!("policy.toml");
 
@@ -43,8 +45,9 @@ pub(crate) struct Ground {
 
 impl Ground {
     /// Starts the server and the issuer, and lays out the gateways' folders.
-    pub(crate) fn new() -> Self {
-        let postgres = Postgres::start();
+    pub(crate) fn new(idle: u32) -> Self {
+        let connections = format!("max_connections={}", idle + CONNECTIONS);
+        let postgres = Postgres::start_with(&[&connections]);
         let okta = Okta::start();
         let policy = policy();
         let mut setup = Setup::new(&postgres, okta.entry(), &policy);

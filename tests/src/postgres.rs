@@ -141,9 +141,9 @@ fn serve(owner: Owner, data: &Path, settings: &[&str]) -> (Server, u16) {
         let port = free_port();
         let mut command = owner.command(&program("postgres"));
         command.arg("-D").arg(data).args(["-p", &port.to_string()]);
-        command.args(settings.iter().flat_map(|setting| ["-c", setting]));
         command.args(["-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"]);
         command.args(["-c", "unix_socket_directories=", "-c", "max_connections=200"]);
+        command.args(settings.iter().flat_map(|setting| ["-c", setting]));
         command.current_dir(data).env("LC_ALL", "C");
         let mut server = Server::start("postgres", command);
         if accepts(&mut server) {

@@ -21,6 +21,11 @@ use crate::protocol::{self, Outcome};
 use crate::upstream::catalogue::Asked;
 use crate::upstream::postgres::Receiver;
 
+/// A read of at least this much says that more is on its way.
+const BULK_BYTES_MIN: usize = 4 * 1024;
+/// How much of that is taken at once: one entry of the log, one write to the client.
+const BULK_BYTES: usize = 128 * 1024;
+
 /// The direction's own state.
 pub(super) struct Back<'a> {
     live: &'a Live,
@@ -76,6 +81,7 @@ impl<'a> Back<'a> {
                 read = self.upstream.read() => match read {
                     Ok(0) | Err(_) if self.fatal => return Ok(End::TargetEnded),
                     Ok(0) | Err(_) => return Err(super::upstream_gone()),
+                    Ok(read) if read >= BULK_BYTES_MIN => self.upstream.gather(BULK_BYTES).await,
                     Ok(_) => {}
                 },
             }

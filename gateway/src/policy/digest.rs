@@ -1,7 +1,5 @@
 //! SHA-256 as the log names things: lower-case hexadecimal.
 
-use std::fmt::Write as _;
-
 use aws_lc_rs::digest;
 
 /// SHA-256 of some bytes, 64 hexadecimal digits.
@@ -11,9 +9,9 @@ pub(super) fn sha256(bytes: &[u8]) -> String {
 
 /// Lower-case hexadecimal.
 pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a String can't fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    const DIGITS: [u8; 16] = *b"0123456789abcdef";
+    let digit = |half: u8| DIGITS.get(usize::from(half)).map_or('?', |digit| char::from(*digit));
+    let mut text = String::with_capacity(bytes.len() * 2);
+    text.extend(bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]));
+    text
 }

@@ -92,9 +92,9 @@ pub(super) fn apply(mask: &wit::Mask, shape: Shape, value: &[u8], key: &hmac::Ke
         (wit::Mask::NullOut, _) => Cell::Null,
         (wit::Mask::Fixed(fixed), _) => Cell::Value(fixed.as_bytes().to_vec()),
         (wit::Mask::Hash, _) => {
-            let mut hex = digest::hex(hmac::sign(key, value).as_ref());
-            hex.truncate(HASH_DIGITS);
-            Cell::Value(hex.into_bytes())
+            let tag = hmac::sign(key, value);
+            let shown = tag.as_ref().get(..HASH_DIGITS / 2).unwrap_or_default();
+            Cell::Value(digest::hex(shown).into_bytes())
         }
         (wit::Mask::KeepFirst(kept), Some(text)) => {
             let letters = text.chars().count();
@@ -113,6 +113,10 @@ pub(super) fn apply(mask: &wit::Mask, shape: Shape, value: &[u8], key: &hmac::Ke
 /// A value no longer than the part to keep is hidden whole.
 fn starred(text: &str, letters: usize, shown: impl Fn(usize) -> bool, kept: u8) -> Vec<u8> {
     let whole = letters <= usize::from(kept);
+    if text.is_ascii() {
+        let star = |(at, byte)| if !whole && shown(at) { byte } else { b'*' };
+        return text.bytes().enumerate().map(star).collect();
+    }
     let star = |(at, letter)| if !whole && shown(at) { letter } else { '*' };
     text.chars().enumerate().map(star).collect::<String>().into_bytes()
 }

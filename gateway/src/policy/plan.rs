@@ -276,12 +276,13 @@ impl ResultPlan {
             };
             let cell = match &planned.mask {
                 Some(mask) => mask::apply(mask, planned.shape, value, &self.key),
+                None if edits.is_empty() => Cell::Keep,
                 None => edits.remove(&(row, column)).unwrap_or(Cell::Keep),
             };
             masked_cells += u64::from(cell != Cell::Keep);
             cell
         })?;
-        let (frames, hidden) = (frames.freeze(), Arc::clone(&self.hidden));
+        let hidden = Arc::clone(&self.hidden);
         Ok(Masked { frames, rows: count, masked_cells, hidden, outcome: None })
     }
 }

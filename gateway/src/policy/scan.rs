@@ -1,5 +1,6 @@
 //! Showing cells to a plugin: flat batches out, checked edits back.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::host::{Failure, wit};
@@ -45,8 +46,10 @@ pub(super) fn rows(
         let Some(shape) = shape(column) else { return Ok(()) };
         let shown = match (value, edits.get(&(row, column))) {
             (None, _) | (_, Some(Cell::Null)) => None,
-            (Some(_), Some(Cell::Value(edited))) => Some(shape.show(edited).map(|v| v.to_vec())),
-            (Some(value), _) => Some(shape.show(value).map(|v| v.to_vec())),
+            (Some(_), Some(Cell::Value(edited))) => {
+                Some(shape.show(edited).map(|shown| Cow::Owned(shown.into_owned())))
+            }
+            (Some(value), _) => Some(shape.show(value)),
         };
         let cell = match shown {
             None => None,
@@ -57,7 +60,7 @@ pub(super) fn rows(
                 None
             }
         };
-        if batch.is_full(row, cell.as_ref().map_or(0, Vec::len)) {
+        if batch.is_full(row, cell.as_ref().map_or(0, |cell| cell.len())) {
             std::mem::take(&mut batch).show(live, edits)?;
         }
         batch.push(row, column, shape, cell.as_deref());

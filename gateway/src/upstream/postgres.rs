@@ -1,5 +1,8 @@
 //! A signed-in connection to a PostgreSQL target.
 
+use std::future::{Future as _, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
@@ -101,6 +104,19 @@ impl Sender {
 }
 
 impl Receiver {
+    /// Reads on until there are `bytes`, or nothing more has come yet: rows that come quickly
+    /// share an entry of the log. Does not wait; what ends the stream is met by the next read.
+    pub async fn gather(&mut self, bytes: usize) {
+        while self.buffer.len() < bytes {
+            self.buffer.reserve(READ_BYTES);
+            let mut read = pin!(self.half.read_buf(&mut self.buffer));
+            let now = poll_fn(|context| Poll::Ready(read.as_mut().poll(context))).await;
+            if !matches!(now, Poll::Ready(Ok(1..))) {
+                return;
+            }
+        }
+    }
+
     /// Reads more; 0 at the end of the stream.
     pub async fn read(&mut self) -> std::io::Result<usize> {
         self.buffer.reserve(READ_BYTES);

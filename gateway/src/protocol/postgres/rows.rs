@@ -3,13 +3,12 @@
 //! PostgreSQL 18, section 54.7, DataRow: `'D'`, Int32 length with itself, Int16 column count, and
 //! for each column Int32 length (-1 = NULL) and that many bytes.
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 
 use crate::fault::{Blame, Fault};
 use crate::protocol::Rows;
 
 const TAG: u8 = b'D';
-const HEAD_BYTES: usize = 5;
 
 impl Rows {
     /// The DataRow messages, one after the other.
@@ -67,28 +66,44 @@ pub fn rewrite(
     frames: &Bytes,
     columns: usize,
     mut decide: impl FnMut(usize, usize, Option<&[u8]>) -> Cell,
-) -> Result<BytesMut, Fault> {
-    let mut out = BytesMut::with_capacity(frames.len());
+) -> Result<Bytes, Fault> {
+    let mut out = Vec::with_capacity(frames.len());
     let count = i16::try_from(columns).map_err(|_| malformed("too many columns"))?;
     let (mut rest, mut row) = (&frames[..], 0);
     while let Some(mut cells) = take_row(&mut rest, columns)? {
-        let mut body = BytesMut::with_capacity(cells.len());
+        out.push(TAG);
+        let start = out.len();
+        out.extend_from_slice(&[0; 4]);
+        out.extend_from_slice(&count.to_be_bytes());
+        // Cells that stay go together, with their lengths, once one that does not ends the run.
+        let mut stay = cells;
         for column in 0..columns {
+            let here = cells;
             let value = take_cell(&mut cells)?;
-            match (decide(row, column, value), value) {
-                (Cell::Keep, Some(value)) => put_cell(&mut body, value)?,
-                (Cell::Value(value), _) => put_cell(&mut body, &value)?,
-                (Cell::Keep, None) | (Cell::Null, _) => body.put_i32(-1),
+            let cell = decide(row, column, value);
+            if cell == Cell::Keep {
+                continue;
             }
+            let run = stay.len().saturating_sub(here.len());
+            out.extend_from_slice(stay.get(..run).unwrap_or_default());
+            match cell {
+                Cell::Value(value) => {
+                    out.extend_from_slice(&length(value.len())?.to_be_bytes());
+                    out.extend_from_slice(&value);
+                }
+                Cell::Keep | Cell::Null => out.extend_from_slice(&(-1_i32).to_be_bytes()),
+            }
+            stay = cells;
         }
         end(cells)?;
-        out.put_u8(TAG);
-        out.put_i32(length(body.len() + HEAD_BYTES + 1)?);
-        out.put_i16(count);
-        out.extend_from_slice(&body);
+        out.extend_from_slice(stay);
+        let bytes = length(out.len() - start)?.to_be_bytes();
+        if let Some(place) = out.get_mut(start..start + bytes.len()) {
+            place.copy_from_slice(&bytes);
+        }
         row += 1;
     }
-    Ok(out)
+    Ok(out.into())
 }
 
 /// Where in one DataRow message the length of each cell stands.
@@ -153,12 +168,6 @@ fn take_i32(bytes: &[u8]) -> Result<(i32, &[u8]), Fault> {
 
 fn end(cells: &[u8]) -> Result<(), Fault> {
     if cells.is_empty() { Ok(()) } else { Err(malformed("bytes after the last column")) }
-}
-
-fn put_cell(body: &mut BytesMut, value: &[u8]) -> Result<(), Fault> {
-    body.put_i32(length(value.len())?);
-    body.extend_from_slice(value);
-    Ok(())
 }
 
 fn length(bytes: usize) -> Result<i32, Fault> {
