@@ -154,9 +154,9 @@ fn put_rows(write: &WriteTransaction, batch: &Batch<'_>) -> std::result::Result<
     let mut sess = write.open_table(SESS)?;
     let mut open = write.open_table(OPEN)?;
     for (row, index) in batch.rows.iter().zip(batch.first..) {
-        lines.add(index, &[], &row.line);
+        lines.add(index, [], &row.line);
         for (part, number) in row.parts.iter().zip(0_u32..) {
-            parts.add((index, number), &pack::part_head(index, number), part);
+            parts.add((index, number), pack::part_head(index, number), part);
         }
         let Some(place) = &row.place else { continue };
         let session = &*place.session;
@@ -180,12 +180,12 @@ fn put_rows(write: &WriteTransaction, batch: &Batch<'_>) -> std::result::Result<
         }
     }
     let mut leaf = write.open_table(LEAF)?;
-    for (index, value) in lines.values() {
-        leaf.insert(*index, value)?;
+    for value in lines.values() {
+        value.write(leaf.insert_reserve(value.key, value.bytes)?.as_mut());
     }
     let mut blob = write.open_table(BLOB)?;
-    for (key, value) in parts.values() {
-        blob.insert(*key, value)?;
+    for value in parts.values() {
+        value.write(blob.insert_reserve(value.key, value.bytes)?.as_mut());
     }
     let mut ix_sess = write.open_table(IX_SESS)?;
     for (key, run) in &placed {

@@ -3,32 +3,61 @@
 
 use crate::limits::STORE_VALUE_BYTES_MAX;
 
-/// Gathers things into values, each keyed by its first thing.
-pub(super) struct Packer<K> {
-    values: Vec<(K, Vec<u8>)>,
+/// Gathers things into values, each keyed by its first thing, and writes them in place: a large
+/// result is copied once, into the page it goes to.
+pub(super) struct Packer<'a, K, const N: usize> {
+    values: Vec<Value<'a, K, N>>,
 }
 
-impl<K> Packer<K> {
+/// One value to write.
+pub(super) struct Value<'a, K, const N: usize> {
+    pub(super) key: K,
+    /// Length of the value.
+    pub(super) bytes: usize,
+    things: Vec<([u8; N], &'a [u8])>,
+}
+
+impl<'a, K, const N: usize> Packer<'a, K, N> {
     pub(super) fn new() -> Self {
         Self { values: Vec::new() }
     }
 
     /// Adds a thing with what stands before its length; the first of a value names it.
-    pub(super) fn add(&mut self, key: K, head: &[u8], thing: &[u8]) {
-        let bytes = head.len() + LENGTH_BYTES + thing.len();
-        let room = |value: &Vec<u8>| value.len() + bytes <= STORE_VALUE_BYTES_MAX;
-        if !self.values.last().is_some_and(|(_, value)| room(value)) {
-            self.values.push((key, Vec::with_capacity(bytes)));
+    pub(super) fn add(&mut self, key: K, head: [u8; N], thing: &'a [u8]) {
+        let bytes = N + LENGTH_BYTES + thing.len();
+        match self.values.last_mut() {
+            Some(last) if last.bytes + bytes <= STORE_VALUE_BYTES_MAX => {
+                last.bytes += bytes;
+                last.things.push((head, thing));
+            }
+            _ => self.values.push(Value { key, bytes, things: vec![(head, thing)] }),
         }
-        let Some((_, value)) = self.values.last_mut() else { return };
-        value.extend_from_slice(head);
-        // Entries and parts are far below 4 GiB (`limits`).
-        value.extend_from_slice(&u32::try_from(thing.len()).unwrap_or(u32::MAX).to_be_bytes());
-        value.extend_from_slice(thing);
     }
 
-    pub(super) fn values(&self) -> impl Iterator<Item = (&K, &[u8])> {
-        self.values.iter().map(|(key, value)| (key, value.as_slice()))
+    pub(super) fn values(&self) -> &[Value<'a, K, N>] {
+        &self.values
+    }
+}
+
+impl<K, const N: usize> Value<'_, K, N> {
+    /// Writes the value over `to`, which has its length.
+    pub(super) fn write(&self, mut to: &mut [u8]) {
+        for (head, thing) in &self.things {
+            // Entries and parts are far below 4 GiB (`limits`).
+            let length = u32::try_from(thing.len()).unwrap_or(u32::MAX).to_be_bytes();
+            for piece in [head.as_slice(), &length, thing] {
+                let Some((place, rest)) = to.split_at_mut_checked(piece.len()) else { return };
+                place.copy_from_slice(piece);
+                to = rest;
+            }
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn written(&self) -> Vec<u8> {
+        let mut value = vec![0; self.bytes];
+        self.write(&mut value);
+        value
     }
 }
 

@@ -39,9 +39,9 @@ fn put_entries(write: &WriteTransaction, entries: &Entries) {
     leaf.retain(|_, _| false).unwrap();
     for (index, line) in entries {
         let mut packer = Packer::new();
-        packer.add(*index, &[], line);
-        for (key, value) in packer.values() {
-            leaf.insert(*key, value).unwrap();
+        packer.add(*index, [], line);
+        for packed in packer.values() {
+            leaf.insert(packed.key, packed.written().as_slice()).unwrap();
         }
     }
 }
@@ -64,10 +64,10 @@ fn put_parts(write: &WriteTransaction, parts: &Parts) {
     blob.retain(|_, _| false).unwrap();
     let mut packer = Packer::new();
     for ((index, number), part) in parts {
-        packer.add((*index, *number), &pack::part_head(*index, *number), part);
+        packer.add((*index, *number), pack::part_head(*index, *number), part);
     }
-    for (key, value) in packer.values() {
-        blob.insert(*key, value).unwrap();
+    for packed in packer.values() {
+        blob.insert(packed.key, packed.written().as_slice()).unwrap();
     }
 }
 
@@ -167,11 +167,11 @@ pub(in crate::audit) fn repeat_leaf(path: &Path, index: u64) {
         let previous = index - 1;
         all.retain(|(at, _)| *at == previous);
         let mut packer = Packer::new();
-        packer.add(previous, &[], &all[0].1);
-        packer.add(index, &[], &again);
+        packer.add(previous, [], &all[0].1);
+        packer.add(index, [], &again);
         let mut leaf = write.open_table(LEAF).unwrap();
-        for (key, value) in packer.values() {
-            leaf.insert(*key, value).unwrap();
+        for packed in packer.values() {
+            leaf.insert(packed.key, packed.written().as_slice()).unwrap();
         }
     });
 }
