@@ -355,6 +355,11 @@ pub const FACTS_CACHE_BYTES_MAX: usize = 16 * 1024 * 1024;
 pub const FACTS_CACHE_ENTRY_BYTES_MAX: usize = 64 * 1024;
 /// Longest value of a setting that is copied into a statement's attributes.
 pub const ATTRIBUTE_BYTES_MAX: usize = 256;
+/// Most new names for columns that are followed in one statement; with more, any name may stand
+/// for any column.
+pub const STATEMENT_RENAMES_MAX: usize = 2_048;
+/// Most uses of columns listed for one statement; with more, it counts as using all in every way.
+pub const STATEMENT_USES_MAX: usize = 4_096;
 /// How deep views on views are followed.
 pub const VIEW_LEVELS_MAX: usize = 64;
 /// Most origins listed for one result column; more become `*`.

@@ -18,6 +18,7 @@ mod forward;
 mod hold;
 mod ledger;
 mod live;
+mod masking;
 mod reload;
 mod reported;
 mod runtime;

@@ -10,6 +10,7 @@ mod host;
 mod instances;
 mod large;
 mod mask;
+mod masking;
 mod merge;
 mod plan;
 mod plugin;
@@ -30,6 +31,7 @@ pub use generation::{Change, Generation, Policies};
 pub use host::Engine;
 pub use instances::Instances;
 pub use large::{LargeRow, Piece};
+pub use masking::{Breach, Guarded, Hidden, HiddenColumn, Masking, MaskingMode};
 pub use plan::{MaskedColumn, ResultPlan};
 pub use report::{completion, report, words};
 pub use settings::{DENIED, SettingRules};
@@ -369,6 +371,8 @@ pub struct PolicySettings {
     pub approvers: Vec<String>,
     /// Seconds until a question expires.
     pub decide_within_secs: u32,
+    /// What statements may do with hidden columns.
+    pub masking: Masking,
 }
 
 #[cfg(test)]

@@ -127,6 +127,48 @@ pub struct Setting {
     pub scope: SettingScope,
 }
 
+/// What a statement does with a column's values. Ordered from telling most of them to least.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum How {
+    /// They are stored: in this relation and column, unchanged, when it is one.
+    Copied {
+        /// Relation and column.
+        into: Option<(String, String)>,
+    },
+    /// The column, or its relation, gets another name or other kin.
+    Moved,
+    /// They go into a function, operator or cast that can fail, wait or give rows depending on
+    /// what it is given.
+    Computed {
+        /// Its name.
+        by: String,
+    },
+    /// They decide which rows there are, or what else happens.
+    Compared,
+    /// They decide the order of rows, or which rows are the same.
+    Ordered,
+    /// They are compared for equality with those of one other column.
+    Joined {
+        /// Its relation (empty when that can't be told) and name.
+        with: (String, String),
+    },
+    /// They are compared for equality with values that the client gives, or with NULL.
+    Matched,
+    /// They are in the result.
+    Shown,
+}
+
+/// One column, or all of a relation, and what becomes of it.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Use {
+    /// What becomes of it.
+    pub how: How,
+    /// The relation as the statement names it; empty for any relation of the statement.
+    pub relation: String,
+    /// The column; `*` for every one.
+    pub column: String,
+}
+
 /// What the grammar says of one statement.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Statement {
@@ -154,6 +196,9 @@ pub struct Statement {
     pub settings: Vec<Setting>,
     /// Open additions for policies: `setting.search_path`, `utility`, ...
     pub attributes: Vec<(String, String)>,
+    /// What becomes of columns; sorted, no duplicates. Not in the log, which has the text.
+    #[serde(skip)]
+    pub uses: Vec<Use>,
 }
 
 /// What the grammar says of a request.

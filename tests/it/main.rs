@@ -11,6 +11,7 @@ mod hostile;
 mod identity;
 mod large;
 mod masking;
+mod masking_doors;
 mod operator;
 mod postgres;
 mod reload;

@@ -226,7 +226,8 @@ fn a_driver_prepares_executes_and_pipelines() {
 
 #[test]
 fn notifications_reach_their_listener() {
-    let stage = Stage::new();
+    let standard = "\n[masking]\nmode = \"standard\"\n";
+    let stage = Stage::with_policy(&crate::stage::policy(standard));
     let gateway = stage.site.start();
     let mut listener = stage.wire(&gateway);
     listener.query("LISTEN news").unwrap();
@@ -353,7 +354,8 @@ fn a_target_that_dies_ends_the_session_with_a_readable_error() {
     wire.send(&query("SELECT 1")).unwrap();
     let messages: Vec<Message> = std::iter::from_fn(|| wire.message().ok()).collect();
     let error = messages.last().expect("an error");
-    assert_eq!((error.tag, error.field(b'S').as_deref()), (b'E', Some("FATAL")));
+    let said = error.field(b'M');
+    assert_eq!((error.tag, error.field(b'S').as_deref()), (b'E', Some("FATAL")), "{said:?}");
     assert!(wire.closed_within(READ_SECS_MAX).unwrap());
 }
 

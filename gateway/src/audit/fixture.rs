@@ -74,6 +74,7 @@ pub(super) fn facts() -> Facts {
             acts: Vec::new(),
             settings: Vec::new(),
             attributes: Vec::new(),
+            uses: Vec::new(),
         }],
         second_opinion: "agrees".to_owned(),
     }

@@ -12,7 +12,9 @@ use crate::limits::{
     CONFIG_FILE_BYTES_MAX, PLUGIN_CALL_MILLIS, PLUGIN_CALL_MILLIS_MAX, PLUGIN_FILE_BYTES_MAX,
     PLUGIN_MEMORY_BYTES_MAX, PLUGIN_MEMORY_MIB, POLICY_PLUGINS_MAX,
 };
-use crate::policy::{OnError, PluginSettings, PolicySettings, SettingRules, Verdict};
+use crate::policy::{
+    Masking, MaskingMode, OnError, PluginSettings, PolicySettings, SettingRules, Verdict,
+};
 
 /// Host interfaces that a policy may grant.
 const GRANTS: [&str; 2] = ["clock", "log"];
@@ -101,6 +103,7 @@ fn policy(page: &Page, approvers_exist: bool) -> Option<PolicySettings> {
         section.mistake(section.at(), what);
     }
     section.end();
+    let masking = masking(&mut top);
     let plugins = plugins(&mut top);
     risk.end();
     approval.end();
@@ -117,6 +120,7 @@ fn policy(page: &Page, approvers_exist: bool) -> Option<PolicySettings> {
         decide_within_secs: decide_within
             .and_then(|secs| u32::try_from(secs).ok())
             .unwrap_or(APPROVAL_DECIDE_WITHIN_SECS),
+        masking: masking?,
     })
 }
 
@@ -146,6 +150,23 @@ fn names_of(section: &mut Section<'_>, key: &'static str) -> Vec<String> {
     }
     named.iter().map(|item| item.value.to_ascii_lowercase()).collect()
 }
+
+fn masking(top: &mut Section<'_>) -> Option<Masking> {
+    let mut section = top.section("masking");
+    let modes = [MaskingMode::Strict, MaskingMode::Standard, MaskingMode::Values];
+    let mode = section.word("mode", &modes.map(|mode| (mode.word(), mode)));
+    let names = section.strings("functions", FUNCTIONS);
+    for item in &names {
+        if item.value.split('.').filter(|part| !part.is_empty()).count() != 2 {
+            let shown = item.value.escape_debug();
+            section.mistake(item.at, format!("`functions` has \"{shown}\"; expected {FUNCTIONS}"));
+        }
+    }
+    section.end();
+    Some(Masking { mode: mode?, functions: owned(names) })
+}
+
+const FUNCTIONS: &str = "names of functions, \"schema.name\" each";
 
 fn score(risk: &mut Section<'_>, key: &'static str) -> Option<u8> {
     risk.integer(key, 0..=100).and_then(|score| u8::try_from(score).ok())

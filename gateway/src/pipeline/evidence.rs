@@ -118,6 +118,7 @@ impl LogEvidence {
                 crate::audit::Durability::Durable => "durable",
                 crate::audit::Durability::Buffered => "buffered",
             },
+            "masking": policy.as_ref().map(|it| it.settings().masking.mode.word()),
             "parsers": if target.settings.strict_parsers { "strict" } else { "compat" },
         })
     }

@@ -11,6 +11,7 @@ use super::change::Change;
 use super::hold;
 use super::ledger::{Expect, Judgement, PlanSlot};
 use super::live::Live;
+use super::masking::Guard;
 use super::{ClientStream, End};
 use crate::audit::{Pending, Permit};
 use crate::fault::{Blame, Fault};
@@ -54,7 +55,8 @@ pub(super) struct Forward<'a> {
     upstream: Sender,
     queued: VecDeque<Queued>,
     bound: HashMap<Bytes, Bound>,
-    instances: Instances,
+    pub(super) instances: Instances,
+    pub(super) guard: Guard,
     /// How many were left after those of ended portals were last dropped.
     bound_swept: usize,
     /// After a refusal the client's messages up to Sync are dropped, as the server drops them.
@@ -80,6 +82,7 @@ impl<'a> Forward<'a> {
             queued: VecDeque::new(),
             bound: HashMap::new(),
             instances: Instances::new(&live.session),
+            guard: Guard::default(),
             bound_swept: BOUND_SWEPT_MIN,
             skip_to_sync: false,
             skip_bytes: 0,
@@ -193,7 +196,8 @@ impl<'a> Forward<'a> {
     async fn query(&mut self, request: Request) -> Result<(), Fault> {
         let generation = self.live.generation();
         let lineage = self.lineage();
-        match generation.judge(&mut self.instances, request) {
+        let judged = generation.judge(&mut self.instances, request);
+        match self.guarded(&generation, judged).await {
             Judged::Decided(decided) => self.permit_query(decided, generation, lineage).await,
             Judged::Denied(denied) => self.deny(Cycle::Simple, denied).await,
             Judged::Held(held) => match self.ask(held).await? {
@@ -237,7 +241,8 @@ impl<'a> Forward<'a> {
     async fn parse(&mut self, request: Request, name: &Bytes, id: u64) -> Result<(), Fault> {
         let (text, facts) = (request.shared_text(), request.shared_facts());
         let generation = self.live.generation();
-        let decided = match generation.judge(&mut self.instances, request) {
+        let judged = generation.judge(&mut self.instances, request);
+        let decided = match self.guarded(&generation, judged).await {
             Judged::Decided(decided) => decided,
             Judged::Denied(denied) => return self.deny(Cycle::Extended, denied).await,
             Judged::Held(held) => held.defer()?,
@@ -316,7 +321,7 @@ impl<'a> Forward<'a> {
             }
             _ => generation.judge(&mut self.instances, request),
         };
-        let decided = match judged {
+        let decided = match self.guarded(&generation, judged).await {
             Judged::Decided(decided) => decided,
             Judged::Denied(denied) => return self.deny(Cycle::Extended, denied).await,
             Judged::Held(held) => match self.ask(held).await? {

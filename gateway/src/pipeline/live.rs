@@ -133,6 +133,11 @@ impl Live {
         self.shared().relinking.is_some()
     }
 
+    /// True while this session may have made relations that nobody else can see yet.
+    pub(super) fn changing(&self) -> bool {
+        self.shared().change != Change::None
+    }
+
     /// The changing part.
     pub(super) fn shared(&self) -> MutexGuard<'_, Shared> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)

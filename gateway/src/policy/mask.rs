@@ -135,6 +135,17 @@ pub(super) fn strictest(one: wit::Mask, other: wit::Mask) -> wit::Mask {
     }
 }
 
+/// Whether two masks show the same of a value.
+pub(super) fn same(one: &wit::Mask, other: &wit::Mask) -> bool {
+    use wit::Mask::{Fixed, Hash, KeepFirst, KeepLast, NullOut};
+    match (one, other) {
+        (NullOut, NullOut) | (Hash, Hash) => true,
+        (Fixed(a), Fixed(b)) => a == b,
+        (KeepFirst(a), KeepFirst(b)) | (KeepLast(a), KeepLast(b)) => a == b,
+        _ => false,
+    }
+}
+
 /// The mask for a value computed from a protected one: a part or a hash of it may still show
 /// what the mask on the source would hide, so it goes whole.
 pub(super) fn derived(mask: wit::Mask) -> wit::Mask {

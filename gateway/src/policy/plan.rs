@@ -11,11 +11,13 @@ use super::generation::Generation;
 use super::host::{Failure, wit};
 use super::instances::Instances;
 use super::mask::{self, Shape};
+use super::masking::HiddenColumn;
 use super::plugin::Live;
 use super::scan::{self, Edits};
 use super::text;
 use crate::fault::{Blame, Fault};
 use crate::limits::{MASK_TEXT_BYTES_MAX, RESULT_COLUMNS_MAX};
+use crate::protocol::postgres::lineage::ANY_ORIGIN;
 use crate::protocol::postgres::rows::{self, Cell};
 use crate::protocol::{Column, Rows};
 
@@ -131,6 +133,54 @@ impl Generation {
         plan.drop_blind_scanners();
         plan.hidden = plan.masked.as_slice().into();
         Ok(plan)
+    }
+}
+
+impl Generation {
+    /// Which of these columns are hidden, and how. Columns that a plugin only looks at are not:
+    /// it looks again whenever their values are read.
+    ///
+    /// # Errors
+    /// A plugin failed: what the columns are asked for must be refused.
+    pub fn hidden(
+        &self,
+        instances: &mut Instances,
+        columns: &[Column],
+    ) -> Result<Vec<Option<HiddenColumn>>, Fault> {
+        let refused = |failure: Failure| failure.fault("the request was refused");
+        let shown: Vec<wit::Column> = columns.iter().map(shown).collect();
+        let mut hidden: Vec<Option<HiddenColumn>> = vec![None; columns.len()];
+        for (index, _) in self.plugins().iter().enumerate().filter(|(_, plugin)| plugin.masks()) {
+            let mut live = instances.take(self, index).map_err(refused)?;
+            let answers = live.plan(instances.who(), &shown).map_err(refused)?;
+            for ((slot, column), answer) in hidden.iter_mut().zip(columns).zip(answers) {
+                let wit::ColumnPlan::Mask(by) = answer else { continue };
+                let mask = match slot.take() {
+                    Some(before) => mask::strictest(before.mask, by.mask),
+                    None => by.mask,
+                };
+                *slot = Some(HiddenColumn { mask, exact: column.exact });
+            }
+            instances.put(self, index, live);
+        }
+        Ok(hidden)
+    }
+
+    /// Whether any column at all may be hidden: what a masker says of a value that may come from
+    /// anywhere.
+    ///
+    /// # Errors
+    /// A plugin failed.
+    pub fn hides(&self, instances: &mut Instances) -> Result<bool, Fault> {
+        let anything = Column {
+            name: String::new(),
+            type_name: "text".to_owned(),
+            type_oid: 0,
+            binary: false,
+            origins: vec![ANY_ORIGIN.to_owned()],
+            exact: false,
+        };
+        Ok(self.masks() && self.hidden(instances, &[anything])?.iter().any(Option::is_some))
     }
 }
 

@@ -75,10 +75,18 @@ pub struct Asked<'a> {
     pub relinked: bool,
 }
 
+/// A catalogue as it was read at one time.
 #[derive(Debug)]
-struct Reading {
+pub struct Reading {
     catalogue: Catalogue,
     at: Instant,
+}
+
+impl Reading {
+    /// What was read.
+    pub fn catalogue(&self) -> &Catalogue {
+        &self.catalogue
+    }
 }
 
 impl Catalogues {
@@ -122,6 +130,36 @@ impl Catalogues {
             }
         }
         Ok(columns)
+    }
+
+    /// A catalogue that is no older than it may be, and that knows these relations if anybody
+    /// outside this session does. `own`: the session has changes under way that nobody else sees,
+    /// so that what is not known is its own.
+    ///
+    /// # Errors
+    /// The catalogue can't be read.
+    pub async fn reading(
+        &self,
+        target: &TargetSettings,
+        tls: Option<&Tls>,
+        session: &Session,
+        relations: &[&str],
+        own: bool,
+    ) -> Result<Arc<Reading>, Fault> {
+        let database = self.database(session.database());
+        let started = Instant::now();
+        let known = |reading: &Arc<Reading>| {
+            own || relations.iter().all(|name| !reading.catalogue.resolve(name).is_empty())
+        };
+        // A change under way may hold a lock on a view, and reading would wait for it.
+        let current = match database.relinking.load(Ordering::SeqCst) {
+            0 => database.fresh(),
+            _ => database.current.load_full(),
+        };
+        match current.filter(known) {
+            Some(reading) => Ok(reading),
+            None => database.read(target, tls, session, started).await,
+        }
     }
 
     /// Counts changes of what things mean; what is judged now runs under this lineage or a later.

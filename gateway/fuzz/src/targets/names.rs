@@ -177,6 +177,7 @@ impl Grammar for Words {
             unbounded_write: false,
             settings: Vec::new(),
             attributes: Vec::new(),
+            uses: Vec::new(),
             acts: Vec::new(),
         };
         Ok(Arc::new(Facts { statements: vec![statement], second_opinion: "off".to_owned() }))

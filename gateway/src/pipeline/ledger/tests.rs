@@ -21,6 +21,7 @@ fn judgement(number: u64, class: Class) -> Judgement {
         settings: SettingRules::default(),
         approvers: Vec::new(),
         decide_within_secs: 60,
+        masking: crate::policy::Masking::default(),
     };
     let generation = Engine::new(None).unwrap().load(&settings).unwrap();
     let statement = Statement {
@@ -35,6 +36,7 @@ fn judgement(number: u64, class: Class) -> Judgement {
         unbounded_write: false,
         settings: Vec::new(),
         attributes: Vec::new(),
+        uses: Vec::new(),
     };
     let facts = Facts { statements: vec![statement], second_opinion: String::new() };
     let change = Change::of(&facts);

@@ -18,6 +18,7 @@ fn statement(verb: &str) -> Statement {
         acts: Vec::new(),
         settings: Vec::new(),
         attributes: Vec::new(),
+        uses: Vec::new(),
     }
 }
 

@@ -178,6 +178,7 @@ pub(super) fn policy_of(plugins: Vec<PluginSettings>) -> PolicySettings {
         settings: SettingRules::default(),
         approvers: Vec::new(),
         decide_within_secs: 600,
+        masking: crate::policy::Masking::default(),
     }
 }
 
@@ -239,6 +240,7 @@ pub(super) fn statement(verb: &str, class: Class, writes: &[&str]) -> Statement 
         acts: Vec::new(),
         settings: Vec::new(),
         attributes: Vec::new(),
+        uses: Vec::new(),
     }
 }
 

@@ -108,6 +108,20 @@ impl Catalogue {
             .collect()
     }
 
+    /// The columns of a relation with their origins, as a result would show them. What is unknown
+    /// may come from anywhere.
+    pub fn relation_columns(&self, oid: u32) -> Vec<Column> {
+        let Some(relation) = self.relations.get(&oid) else { return Vec::new() };
+        let column = |(attnum, name): (&i16, &String)| {
+            let (origins, exact) = self.origins(oid, *attnum).unwrap_or_else(|_| (any(), false));
+            let type_oid = relation.types.get(attnum).copied().unwrap_or(0);
+            let (name, attnum) = (name.clone(), *attnum);
+            let field = FieldDescription { name, table_oid: oid, attnum, type_oid, format: 0 };
+            self.column(&field, origins, exact)
+        };
+        relation.columns.iter().map(column).collect()
+    }
+
     fn column(&self, field: &FieldDescription, origins: Vec<String>, exact: bool) -> Column {
         Column {
             name: field.name.clone(),

@@ -11,6 +11,7 @@ mod nodes;
 mod opinion;
 mod syntax;
 mod tree;
+mod uses;
 mod utility;
 mod walk;
 

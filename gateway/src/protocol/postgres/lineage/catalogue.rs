@@ -19,9 +19,9 @@ ANY ('{r,v,m,f,p,S,t}'::pg_catalog.text[])";
 /// Types: oid, name.
 pub const TYPES_SQL: &str = "SELECT oid, typname FROM pg_catalog.pg_type";
 
-/// Functions by name: schema, name.
+/// Functions by name: schema, name, OID of their language.
 pub const FUNCTIONS_SQL: &str = "\
-SELECT DISTINCT n.nspname, p.proname FROM pg_catalog.pg_proc p \
+SELECT DISTINCT n.nspname, p.proname, p.prolang FROM pg_catalog.pg_proc p \
 JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) p.pronamespace";
 
 /// Views and materialized views outside the system's schemas: oid, definition. Each definition
@@ -35,6 +35,10 @@ AND n.nspname OPERATOR(pg_catalog.<>) 'information_schema'";
 
 /// Inheritance and partitions: child oid, parent oid.
 pub const INHERITANCE_SQL: &str = "SELECT inhrelid, inhparent FROM pg_catalog.pg_inherits";
+
+/// OIDs of the languages whose functions are machine code (PostgreSQL: `pg_language.dat`).
+const INTERNAL_LANGUAGE: &str = "12";
+const C_LANGUAGE: &str = "13";
 
 type Rows = Vec<Vec<Option<String>>>;
 
@@ -65,8 +69,10 @@ pub struct Catalogue {
     pub(super) views: HashMap<u32, View>,
     /// Parents and children of a relation, one step each.
     pub(super) kin: HashMap<u32, Vec<u32>>,
-    /// Names of functions outside `pg_catalog`.
-    pub(super) foreign_functions: HashSet<String>,
+    /// Functions outside `pg_catalog`: the schemas of each name.
+    pub(super) foreign_functions: HashMap<String, HashSet<String>>,
+    /// Those of them whose code is in the database, and so may read anything.
+    pub(super) scripted_functions: HashSet<String>,
     types: HashMap<u32, String>,
     epoch: u64,
 }
@@ -77,6 +83,7 @@ pub(super) struct Relation {
     pub(super) name: String,
     pub(super) kind: Kind,
     pub(super) columns: BTreeMap<i16, String>,
+    pub(super) types: BTreeMap<i16, u32>,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -117,7 +124,11 @@ impl Catalogue {
             if let (Some(schema), Some(name)) = (text(row, 0), text(row, 1))
                 && schema != "pg_catalog"
             {
-                catalogue.foreign_functions.insert(name.to_owned());
+                let schemas = catalogue.foreign_functions.entry(name.to_owned()).or_default();
+                schemas.insert(schema.to_owned());
+                if !matches!(text(row, 2), Some(INTERNAL_LANGUAGE | C_LANGUAGE)) {
+                    catalogue.scripted_functions.insert(name.to_owned());
+                }
             }
         }
         for row in &rows.views {
@@ -168,6 +179,17 @@ impl Catalogue {
         Some((oid, columns.iter().map(|(attnum, name)| (*attnum, name.clone())).collect()))
     }
 
+    /// Whether a relation has a column of this name.
+    pub fn has_column(&self, oid: u32, name: &str) -> bool {
+        let relation = self.relations.get(&oid);
+        relation.is_some_and(|relation| relation.columns.values().any(|column| column == name))
+    }
+
+    /// The schemas outside `pg_catalog` that have a function of this name.
+    pub fn function_schemas(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.foreign_functions.get(name).into_iter().flatten().map(String::as_str)
+    }
+
     /// A type's name, or its OID in digits.
     pub(super) fn type_name(&self, oid: u32) -> String {
         self.types.get(&oid).cloned().unwrap_or_else(|| oid.to_string())
@@ -175,7 +197,7 @@ impl Catalogue {
 
     /// Every relation that a name may mean: without a schema that is one in any schema, because
     /// the search path and temporary tables decide and neither is known for sure.
-    pub(super) fn resolve(&self, name: &str) -> Vec<u32> {
+    pub fn resolve(&self, name: &str) -> Vec<u32> {
         let parts = undotted(name);
         let (last, schema) = match parts.as_slice() {
             [.., schema, last] => (last, Some(schema)),
@@ -211,10 +233,12 @@ impl Catalogue {
                 _ => Kind::Table,
             },
             columns: BTreeMap::new(),
+            types: BTreeMap::new(),
         });
         let attnum = text(row, 4).and_then(|number| number.parse().ok());
         if let (Some(attnum), Some(column)) = (attnum, text(row, 5)) {
             relation.columns.insert(attnum, column.to_owned());
+            relation.types.extend(number(row, 6).map(|oid| (attnum, oid)));
         }
     }
 }

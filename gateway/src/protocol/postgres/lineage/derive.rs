@@ -92,10 +92,12 @@ impl Catalogue {
             _ => false,
         });
         // `t.f` may mean `f(t)`, whatever else `f` names.
-        unseen_object || statement.columns.iter().any(|name| self.foreign_functions.contains(name))
+        unseen_object
+            || statement.columns.iter().any(|name| self.foreign_functions.contains_key(name))
     }
 
-    fn is_unseen(&self, function: &str) -> bool {
+    /// True for a function that may read what its arguments don't name.
+    pub fn is_unseen(&self, function: &str) -> bool {
         if is_opaque(function) {
             return true;
         }
@@ -103,7 +105,7 @@ impl Catalogue {
             return !function.starts_with("information_schema.") && !is_built_in(function);
         }
         // A function of the same name elsewhere may fit the arguments better (CVE-2018-1058).
-        !is_built_in(function) || self.foreign_functions.contains(function)
+        !is_built_in(function) || self.scripted_functions.contains(function)
     }
 
     /// Gathers the base columns of one column; true if its values are theirs, unchanged.
@@ -116,7 +118,7 @@ impl Catalogue {
         level: usize,
     ) -> Result<bool, Unknown> {
         let relation = self.relations.get(&oid).ok_or(Unknown::Oid(oid))?;
-        if level > limits::VIEW_LEVELS_MAX || holds_any_values(relation) {
+        if level > limits::VIEW_LEVELS_MAX || holds_any_values(relation, attnum) {
             gathered.any = true;
             return Ok(false);
         }
@@ -195,13 +197,23 @@ fn view_column(relation: &Relation, described: &[(u32, i16)], attnum: i16) -> Op
     described.get(index).copied()
 }
 
-/// Relations whose values come from the columns of other relations: the planner's statistics
-/// quote them, TOAST tables hold them in parts.
-fn holds_any_values(relation: &Relation) -> bool {
+/// Columns whose values come from the columns of other relations: the planner's statistics quote
+/// them, TOAST tables hold them in parts, statements of other sessions name them.
+fn holds_any_values(relation: &Relation, attnum: i16) -> bool {
     const STATISTICS: [&str; 5] =
         ["pg_statistic", "pg_statistic_ext_data", "pg_stats", "pg_stats_ext", "pg_stats_ext_exprs"];
-    relation.kind == Kind::Toast
-        || (relation.schema == "pg_catalog" && STATISTICS.contains(&relation.name.as_str()))
+    if relation.kind == Kind::Toast {
+        return true;
+    }
+    let column = relation.columns.get(&attnum).map(String::as_str).unwrap_or_default();
+    match relation.name.as_str() {
+        // A module's view, in whatever schema it was made.
+        "pg_stat_statements" => column == "query",
+        _ if relation.schema != "pg_catalog" => false,
+        "pg_stat_activity" => column == "query",
+        "pg_largeobject" => column == "data",
+        name => STATISTICS.contains(&name),
+    }
 }
 
 fn system_column(relation: &Relation, attnum: i16) -> String {

@@ -32,6 +32,7 @@ fn sql(verb: &str, name: Option<&str>) -> Facts {
         unbounded_write: false,
         settings: Vec::new(),
         attributes: Vec::new(),
+        uses: Vec::new(),
     };
     Facts { statements: vec![statement], second_opinion: String::new() }
 }

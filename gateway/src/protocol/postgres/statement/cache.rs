@@ -107,6 +107,11 @@ fn size(text: &str, facts: &Facts) -> usize {
         let attributes = statement.attributes.iter().map(|(key, value)| key.len() + value.len());
         // Each string also costs its own allocation.
         objects.map(|n| n + 96).sum::<usize>()
+            + statement
+                .uses
+                .iter()
+                .map(|it| it.relation.len() + it.column.len() + 192)
+                .sum::<usize>()
             + columns.map(|n| n + 40).sum::<usize>()
             + attributes.map(|n| n + 80).sum::<usize>()
             + statement.verb.len()

@@ -41,16 +41,50 @@ pub fn is_built_in(name: &str) -> bool {
     is_harmless(name) || severity(name).is_some()
 }
 
-/// True for a function of `pg_catalog` that returns data which its arguments only name: tables by
-/// text, queries by text, files, large objects, the change stream.
+/// True for a function that returns data which its arguments only name: tables by text, queries by
+/// text, files, large objects, the change stream, what other sessions run. Those of PostgreSQL
+/// itself and those of the modules that come with it, in whatever schema they are.
+// tidy: table
 pub fn is_opaque(name: &str) -> bool {
-    let name = plain(name);
+    let name = name.rsplit_once('.').map_or(name, |(_, last)| last);
+    const FAMILIES: [&str; 17] = [
+        "brin_page",
+        "brin_revmap",
+        "connectby",
+        "crosstab",
+        "dblink",
+        "get_raw_page",
+        "gin_leafpage",
+        "gist_page",
+        "heap_page",
+        "lo_",
+        "pg_file_",
+        "pg_get_wal_",
+        "pg_logical_",
+        "pg_ls_",
+        "pg_read_",
+        "pg_stat_statements",
+        "xpath_table",
+    ];
     name.ends_with("_to_xml")
         || name.ends_with("_to_xml_and_xmlschema")
-        || name.starts_with("lo_")
-        || name.starts_with("pg_logical_slot_")
-        || name.starts_with("pg_read_")
-        || matches!(name, "loread" | "pg_mcv_list_items" | "ts_rewrite" | "ts_stat")
+        || FAMILIES.iter().any(|family| name.starts_with(family))
+        || matches!(
+            name,
+            "bt_page_items"
+                | "hash_page_items"
+                | "loread"
+                | "lowrite"
+                | "pg_mcv_list_items"
+                | "pg_stat_get_activity"
+                | "pg_stat_get_backend_activity"
+                | "pg_stat_file"
+                | "query_to_xmlschema"
+                | "ts_rewrite"
+                | "ts_stat"
+                | "tuple_data_split"
+                | "xslt_process"
+        )
 }
 
 fn is_harmless(name: &str) -> bool {
@@ -206,4 +240,71 @@ pub(super) fn is_built_in_operator(name: &str) -> bool {
     const WORDS: [&str; 4] =
         ["BETWEEN", "BETWEEN SYMMETRIC", "NOT BETWEEN", "NOT BETWEEN SYMMETRIC"];
     WORDS.contains(&name) || SIGNS.split(' ').any(|sign| sign == name)
+}
+
+/// Functions of `pg_catalog` that return one value for any argument: they never fail because of
+/// what they are given, never wait, and give NULL only for NULL. So nothing but their result says
+/// anything of their arguments.
+pub(super) fn is_total(name: &str) -> bool {
+    matches!(
+        plain(name),
+        "any_value"
+            | "array_agg"
+            | "ascii"
+            | "avg"
+            | "bit_length"
+            | "bool_and"
+            | "bool_or"
+            | "btrim"
+            | "char_length"
+            | "character_length"
+            | "concat"
+            | "concat_ws"
+            | "count"
+            | "dense_rank"
+            | "every"
+            | "first_value"
+            | "format_type"
+            | "initcap"
+            | "json_agg"
+            | "jsonb_agg"
+            | "lag"
+            | "last_value"
+            | "lead"
+            | "left"
+            | "length"
+            | "lower"
+            | "ltrim"
+            | "max"
+            | "md5"
+            | "min"
+            | "octet_length"
+            | "quote_ident"
+            | "quote_literal"
+            | "quote_nullable"
+            | "rank"
+            | "reverse"
+            | "right"
+            | "row_number"
+            | "row_to_json"
+            | "rtrim"
+            | "starts_with"
+            | "string_agg"
+            | "strpos"
+            | "sum"
+            | "to_json"
+            | "to_jsonb"
+            | "trim"
+            | "upper"
+    )
+}
+
+/// Operators of which the same holds, for the types that PostgreSQL has them for.
+pub(super) fn is_total_operator(sign: &str) -> bool {
+    matches!(sign, "<" | "<=" | "<>" | "=" | ">" | ">=" | "||")
+}
+
+/// Types that every value can be written in.
+pub(super) fn is_text_type(name: &str) -> bool {
+    matches!(name, "bpchar" | "char" | "name" | "text" | "varchar")
 }

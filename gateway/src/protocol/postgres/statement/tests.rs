@@ -4,3 +4,4 @@ mod judged;
 mod stack;
 mod table;
 mod tree;
+mod uses;

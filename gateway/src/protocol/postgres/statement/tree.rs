@@ -127,6 +127,17 @@ impl Tree {
             .collect()
     }
 
+    /// Every node directly below this one.
+    pub(super) fn children(&self) -> impl Iterator<Item = &Tree> {
+        self.fields.iter().flat_map(|(_, value)| {
+            let values = match value {
+                Value::List(values) => values.as_slice(),
+                value => std::slice::from_ref(value),
+            };
+            values.iter().filter_map(Value::node)
+        })
+    }
+
     /// Every field that holds something.
     pub(super) fn fields(&self) -> &[(&'static str, Value)] {
         &self.fields

@@ -9,6 +9,7 @@ use super::functions::{self, Effect};
 use super::kinds;
 use super::opinion::Outline;
 use super::tree::{Tree, Value};
+use super::uses;
 use super::utility;
 use crate::limits;
 use crate::protocol::{
@@ -76,6 +77,7 @@ pub(super) fn statement(tree: &Tree, start: usize, end: usize) -> (Statement, Ou
         unbounded_write: walk.unbounded_write,
         settings: walk.settings,
         attributes: walk.attributes,
+        uses: uses::uses(tree),
     };
     (statement, outline)
 }
@@ -218,6 +220,11 @@ impl<'a> Walk<'a> {
 
     fn statement(&mut self, tree: &'a Tree, class: Class) {
         let visible = self.scope.len();
+        if tree.nodes("options").any(|one| one.text("defname") == "verbose")
+            && tree.kind == "ExplainStmt"
+        {
+            self.attribute("explain", "verbose");
+        }
         // A plain EXPLAIN plans its statement and does not run it.
         if tree.kind == "ExplainStmt" && !kinds::explains_by_running(tree) {
             let before = self.class.max(class);
@@ -400,7 +407,7 @@ impl<'a> Walk<'a> {
 }
 
 /// The fields that hold column names as bare strings.
-fn names_columns(field: &str) -> bool {
+pub(super) fn names_columns(field: &str) -> bool {
     matches!(
         field,
         "attlist"
