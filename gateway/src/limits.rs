@@ -257,6 +257,10 @@ pub const PLUGIN_STACK_BYTES_MAX: usize = 256 * 1024;
 pub const PLUGIN_ANSWER_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Log lines of one plugin about one request or result; more are dropped.
 pub const PLUGIN_LOG_LINES_MAX: u32 = 64;
+/// Longest bound value shown to a plugin.
+pub const PARAMETER_SHOWN_BYTES_MAX: usize = 64 * 1024;
+/// All bound values of one operation shown to a plugin.
+pub const PARAMETERS_SHOWN_BYTES_MAX: usize = 1024 * 1024;
 /// Longest text taken from a plugin for a person to read.
 pub const PLUGIN_TEXT_BYTES_MAX: usize = 512;
 /// Longest rule id taken from a plugin.

@@ -12,6 +12,7 @@ mod large;
 mod mask;
 mod masking;
 mod merge;
+mod operation;
 mod plan;
 mod plugin;
 mod report;

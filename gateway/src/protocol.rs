@@ -215,6 +215,8 @@ pub struct Facts {
 pub struct Parameter {
     /// True for the binary format.
     pub binary: bool,
+    /// The type's OID; 0 when neither the client nor the target has told it.
+    pub type_oid: u32,
     /// The value, `None` for NULL.
     pub value: Option<Bytes>,
 }
@@ -233,15 +235,30 @@ pub enum Kind {
     SqlQuery,
 }
 
+/// A transaction block, as the target has it.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Block {
+    /// None is open.
+    #[default]
+    None,
+    /// One is open.
+    Open,
+    /// One is open and has failed.
+    Failed,
+    /// It hangs on answers that have not come.
+    Unknown,
+}
+
 /// Session state that changes what a request means; part of what an approval is bound to.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
 pub struct State {
-    /// The upstream is in a transaction block.
-    pub in_transaction: bool,
-    /// The effective role, as far as known.
-    pub role: String,
-    /// `search_path`, as far as known.
-    pub search_path: String,
+    /// The transaction block it would run in.
+    pub block: Block,
+    /// The effective role; `None` when it is not known.
+    pub role: Option<String>,
+    /// `search_path` as the target shows it; `None` when it is not known.
+    pub search_path: Option<String>,
     /// The target opens the session's transactions read-only unless they say otherwise, or does
     /// not tell.
     pub read_only: bool,

@@ -20,12 +20,15 @@ pub struct Readme;
 pub mod bindings;
 pub mod capability;
 mod cells;
+mod operation;
+mod parameter;
 mod pattern;
 mod settings;
 
 pub use bindings::shared::portcullis::policy::types::{
     Access, ApprovalAsk, Assessment, Column, ColumnPlan, Decision, Edits, Finding, Manifest, Mask,
-    MaskBy, Object, Operation, Problem, Refusal, Ruling, Scanned, SessionInfo,
+    MaskBy, Object, Operation, Parameter, ParameterValue, Problem, Refusal, Ruling, Scanned,
+    SessionInfo, Setting, SettingScope, SettingValue, TransactionState,
 };
 pub use cells::{Cells, Edit};
 pub use pattern::Pattern;
@@ -68,34 +71,6 @@ pub trait RiskScorer: Plugin {
 pub trait Approver: Plugin {
     /// Decides about one statement. [`Operation::risk`] is the highest score it got.
     fn check(&self, session: &SessionInfo, operation: &Operation) -> Ruling;
-}
-
-impl Operation {
-    /// The first attribute of a name.
-    pub fn attribute(&self, name: &str) -> Option<&str> {
-        self.attributes.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
-    }
-
-    /// Whether an act of this verb is found anywhere in the statement. Code that can't be looked
-    /// into (class `code`) may hide one all the same.
-    pub fn does(&self, verb: &str) -> bool {
-        self.acts.iter().any(|act| act == verb)
-    }
-
-    /// Whether a flag such as `unbounded_write` is set.
-    pub fn is(&self, flag: &str) -> bool {
-        self.attribute(flag) == Some("true")
-    }
-
-    /// The highest score of all risk-scorers; only approvers are told, others see 0.
-    pub fn risk(&self) -> u8 {
-        self.attribute("risk").and_then(|risk| risk.parse().ok()).unwrap_or(0)
-    }
-
-    /// The tables and views it touches.
-    pub fn relations(&self) -> impl Iterator<Item = &Object> {
-        self.resources.iter().filter(|object| object.kind == "relation")
-    }
 }
 
 impl Column {

@@ -6,6 +6,7 @@ mod audit;
 mod cancel;
 mod demo;
 mod extended;
+mod facts;
 mod harness;
 mod hostile;
 mod identity;

@@ -165,7 +165,7 @@ impl<'a> Back<'a> {
                     shared.ledger.pop();
                     found
                 }
-                Some(Expect::DescribeStatement) => {
+                Some(Expect::DescribeStatement { .. }) => {
                     shared.ledger.pop();
                     drop(shared);
                     self.words(0, &frame);
@@ -228,7 +228,13 @@ impl<'a> Back<'a> {
 
     fn parameters(&mut self, frame: &Frame) -> Result<(), Fault> {
         match self.live.shared().ledger.head() {
-            Some(Expect::DescribeStatement) => {}
+            Some(Expect::DescribeStatement { prepared: None }) => {}
+            Some(Expect::DescribeStatement { prepared: Some(prepared) }) => {
+                let types = backend::parameter_description(frame.body.clone())
+                    .map_err(|_| out_of_step("a malformed ParameterDescription"))?;
+                // The types of a prepared statement never change.
+                let _ = prepared.told_types.set(types.into());
+            }
             _ => return Err(out_of_step("a ParameterDescription that was not asked for")),
         }
         self.words(0, frame);

@@ -17,10 +17,10 @@ use crate::audit::{Pending, Permit};
 use crate::fault::{Blame, Fault};
 use crate::limits::{CLIENT_MESSAGE_BYTES_MAX, PIPELINE_MESSAGES_MAX, READ_BYTES};
 use crate::policy::{self, Decided, Denied, Generation, Held, Instances, Judged, Ruling};
+use crate::protocol::Request;
 use crate::protocol::postgres::frame::{self, Frame, HEADER_BYTES, Malformed};
 use crate::protocol::postgres::frontend::{self, Control, Cycle, Named, Step};
-use crate::protocol::postgres::names::{Answer, Portal};
-use crate::protocol::{Request, State};
+use crate::protocol::postgres::names::{Answer, Portal, Prepared};
 use crate::upstream::postgres::Sender;
 
 /// Bytes of an oversize message that are skipped so that the session survives it. Beyond that
@@ -157,8 +157,8 @@ impl<'a> Forward<'a> {
         self.room().await?;
         let live = self.live;
         let step = {
+            let state = live.state(self.queued.is_empty());
             let mut shared = live.shared();
-            let state = Arc::clone(&shared.state);
             frontend::step(frame, &mut shared.names, &live.target.grammar, &state)?
         };
         match step {
@@ -167,13 +167,15 @@ impl<'a> Forward<'a> {
                 let expect = Expect::Close { named: named.clone(), id };
                 self.say(Control::Close(named), Some(expect));
             }
-            Step::Describe { named, portal } => self.describe(named, portal),
+            Step::Describe { named, portal, prepared } => self.describe(named, portal, prepared),
             Step::Execute { request, name, portal } => {
                 self.execute(request, name, &portal).await?;
             }
             Step::Flush => self.say(Control::Flush, None),
             Step::Ignore => {}
-            Step::Parse { request, name, id } => self.parse(request, &name, id).await?,
+            Step::Parse { request, name, id, types } => {
+                self.parse(request, &name, id, types).await?;
+            }
             Step::Query { request } => self.query(request).await?,
             Step::Refuse { cycle, fault, request } => self.refuse(cycle, fault, request).await?,
             Step::Sync => {
@@ -230,7 +232,7 @@ impl<'a> Forward<'a> {
     ) -> Result<(), Fault> {
         let facts = decided.request().shared_facts();
         let change = Change::of(&facts);
-        self.track(decided.request());
+        self.live.tracks(decided.request().facts());
         let pending = self.live.recorder.permit(decided).await?;
         let judgement = Judgement { number: pending.number(), facts, generation, change, lineage };
         let expect = Expect::Query { judgement, plan: None, done: 0, failed: false };
@@ -238,8 +240,14 @@ impl<'a> Forward<'a> {
         Ok(())
     }
 
-    async fn parse(&mut self, request: Request, name: &Bytes, id: u64) -> Result<(), Fault> {
-        let (text, facts) = (request.shared_text(), request.shared_facts());
+    async fn parse(
+        &mut self,
+        request: Request,
+        name: &Bytes,
+        id: u64,
+        types: Arc<[u32]>,
+    ) -> Result<(), Fault> {
+        let prepared = Prepared::new(request.shared_text(), request.shared_facts(), types);
         let generation = self.live.generation();
         let judged = generation.judge(&mut self.instances, request);
         let decided = match self.guarded(&generation, judged).await {
@@ -247,7 +255,7 @@ impl<'a> Forward<'a> {
             Judged::Denied(denied) => return self.deny(Cycle::Extended, denied).await,
             Judged::Held(held) => held.defer()?,
         };
-        let prepared = frontend::parse_sent(&mut self.live.shared().names, name, id, text, facts);
+        let prepared = frontend::parse_sent(&mut self.live.shared().names, name, id, prepared);
         if let Err(fault) = prepared {
             return self.refuse(Cycle::Extended, fault, Some(decided.into_request())).await;
         }
@@ -282,13 +290,18 @@ impl<'a> Forward<'a> {
         Ok(())
     }
 
-    fn describe(&mut self, named: Named, portal: Option<Arc<Portal>>) {
+    fn describe(
+        &mut self,
+        named: Named,
+        portal: Option<Arc<Portal>>,
+        prepared: Option<Arc<Prepared>>,
+    ) {
         let expect = match (&named, portal) {
             (Named::Portal(name), Some(portal)) => {
                 portal.describe_once();
                 self.expect_description(name, &portal, true)
             }
-            _ => Expect::DescribeStatement,
+            _ => Expect::DescribeStatement { prepared },
         };
         self.say(Control::Describe(named), Some(expect));
     }
@@ -303,7 +316,7 @@ impl<'a> Forward<'a> {
                 let judgement = Judgement { number: 0, facts, generation, change, lineage };
                 Expect::DescribePortal { judgement, slot: Arc::clone(&bound.slot), told }
             }
-            None => Expect::DescribeStatement,
+            None => Expect::DescribeStatement { prepared: None },
         }
     }
 
@@ -331,7 +344,7 @@ impl<'a> Forward<'a> {
             },
         };
         let slot = self.described(&name, portal, &generation, decided.ruling());
-        self.track(decided.request());
+        self.live.tracks(decided.request().facts());
         let facts = decided.request().shared_facts();
         let change = Change::of(&facts);
         let pending = self.live.recorder.permit(decided).await?;
@@ -368,22 +381,6 @@ impl<'a> Forward<'a> {
             self.say(Control::Describe(Named::Portal(name.clone())), Some(expect));
         }
         self.bound.get(name).map(|bound| Arc::clone(&bound.slot)).unwrap_or_default()
-    }
-
-    /// Remembers what changes the meaning of later requests: names, and settings.
-    fn track(&self, request: &Request) {
-        self.live.shared().names.sql_sent(request.facts());
-        let touches = |name: &str| {
-            let mut objects = request.facts().statements.iter().flat_map(|one| &one.objects);
-            objects.any(|object| {
-                object.kind == "setting" && (object.name == name || object.name == "*")
-            })
-        };
-        if touches("search_path") {
-            let mut shared = self.live.shared();
-            let state = State { search_path: request.text().to_owned(), ..(*shared.state).clone() };
-            shared.state = Arc::new(state);
-        }
     }
 
     fn say(&mut self, control: Control, expect: Option<Expect>) {

@@ -12,7 +12,7 @@ use super::change::Change;
 use crate::fault::Fault;
 use crate::policy::{Generation, ResultPlan};
 use crate::protocol::postgres::frontend::Named;
-use crate::protocol::postgres::names::{Answer, Names};
+use crate::protocol::postgres::names::{Answer, Names, Prepared};
 use crate::protocol::{Class, Facts};
 
 /// How the rows of a portal are masked; set once it was described.
@@ -64,8 +64,8 @@ pub(super) enum Expect {
     Close { named: Named, id: u64 },
     /// RowDescription or NoData of a portal. `told` when the client asked for it.
     DescribePortal { judgement: Judgement, slot: PlanSlot, told: bool },
-    /// ParameterDescription, then RowDescription or NoData.
-    DescribeStatement,
+    /// ParameterDescription, then RowDescription or NoData, of this statement if it is sure.
+    DescribeStatement { prepared: Option<Arc<Prepared>> },
     /// Rows, then CommandComplete, EmptyQueryResponse or PortalSuspended.
     Execute { judgement: Judgement, slot: PlanSlot },
     /// The error that the gateway provoked; the client is told this fault instead.

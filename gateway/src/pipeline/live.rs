@@ -12,8 +12,8 @@ use super::runtime::{Gateway, Target};
 use crate::audit::Recorder;
 use crate::fault::Fault;
 use crate::policy::Generation;
-use crate::protocol::State;
 use crate::protocol::postgres::names::Names;
+use crate::protocol::{Block, Class, Facts, State, Statement};
 use crate::session::Session;
 use crate::upstream::catalogue::Relinking;
 
@@ -42,7 +42,11 @@ pub(super) struct Live {
 pub(super) struct Shared {
     pub(super) names: Names,
     pub(super) ledger: Ledger,
-    pub(super) state: Arc<State>,
+    state: Arc<State>,
+    /// A statement was sent that may open or end a transaction block.
+    turning: bool,
+    /// Everything that was sent is answered, and the block is what the last answer said.
+    synced: bool,
     /// The most that was sent and is not settled may do to the schema.
     change: Change,
     relinking: Option<Relinking>,
@@ -60,11 +64,19 @@ impl Live {
     ) -> Self {
         let writes = ("default_transaction_read_only".to_owned(), "off".to_owned());
         let read_only = !begun.contains(&writes);
-        let state = State { role: session.role().to_owned(), read_only, ..State::default() };
+        let told = begun.iter().find(|(name, _)| name == "search_path");
+        let state = State {
+            block: Block::None,
+            role: Some(session.role().to_owned()),
+            search_path: told.map(|(_, path)| path.clone()),
+            read_only,
+        };
         let shared = Shared {
             names: Names::default(),
             ledger: Ledger::new(),
             state: Arc::new(state),
+            turning: false,
+            synced: true,
             change: Change::None,
             relinking: None,
         };
@@ -93,6 +105,7 @@ impl Live {
             shared.relinking = Some(catalogues.relinking(self.session.database()));
         }
         shared.change = shared.change.max(change);
+        shared.synced &= !matches!(expect, Expect::Execute { .. } | Expect::Query { .. });
         shared.ledger.push(expect, &mut shared.names)
     }
 
@@ -102,9 +115,14 @@ impl Live {
         let mut shared = self.shared();
         let shared = &mut *shared;
         let settled = shared.ledger.ready(status, &mut shared.names);
-        let in_transaction = status != b'I';
-        if shared.state.in_transaction != in_transaction {
-            let state = State { in_transaction, ..(*shared.state).clone() };
+        let block = match status {
+            b'I' => Block::None,
+            b'T' => Block::Open,
+            _ => Block::Failed,
+        };
+        shared.synced = shared.ledger.len() == 0;
+        if shared.state.block != block {
+            let state = State { block, ..(*shared.state).clone() };
             shared.state = Arc::new(state);
         }
         if shared.change == Change::None {
@@ -114,6 +132,42 @@ impl Live {
         if settled {
             shared.change = Change::None;
             shared.relinking = None;
+        }
+    }
+
+    /// The state that a message finds. `sent` when none of those before it waits to be sent.
+    pub(super) fn state(&self, sent: bool) -> Arc<State> {
+        let mut shared = self.shared();
+        shared.turning &= !(sent && shared.synced);
+        if shared.turning {
+            return Arc::new(State { block: Block::Unknown, ..(*shared.state).clone() });
+        }
+        Arc::clone(&shared.state)
+    }
+
+    /// Remembers what changes the meaning of later requests: names, blocks and settings. What a
+    /// session changes of its settings once, it may change back unseen (a rollback, a function),
+    /// so from then on they are not known unless they are asked for.
+    pub(super) fn tracks(&self, facts: &Facts) {
+        let mut shared = self.shared();
+        shared.names.sql_sent(facts);
+        let turns = |one: &Statement| one.attributes.iter().any(|(key, _)| key == "transaction");
+        shared.turning |= facts.statements.iter().any(turns);
+        let sets = |one: &Statement, names: &[&str]| {
+            one.class >= Class::Code
+                || one.settings.iter().any(|set| names.contains(&set.name.as_str()))
+        };
+        let mut statements = facts.statements.iter();
+        if shared.state.role.is_some()
+            && statements.any(|one| sets(one, &["*", "role", "session_authorization"]))
+        {
+            shared.state = Arc::new(State { role: None, ..(*shared.state).clone() });
+        }
+        let mut statements = facts.statements.iter();
+        if shared.state.search_path.is_some()
+            && statements.any(|one| sets(one, &["*", "search_path"]))
+        {
+            shared.state = Arc::new(State { search_path: None, ..(*shared.state).clone() });
         }
     }
 

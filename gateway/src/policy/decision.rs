@@ -7,11 +7,12 @@ use super::generation::Generation;
 use super::host::{Failure, wit};
 use super::instances::Instances;
 use super::merge::{self, Opinion};
+use super::operation::{Transactions, operation};
 use super::plugin::{Live, Plugin};
 use super::{Ask, Decided, Denied, Finding, Held, Judged, Ruling, Verdict};
 use crate::fault::{Blame, Fault};
 use crate::limits::RULING_FINDINGS_MAX;
-use crate::protocol::{Access, Class, Kind, Request, Statement};
+use crate::protocol::{Kind, Request, Statement};
 use crate::session::Session;
 
 /// Who is named when no plugin spoke: the policy file's own thresholds and default.
@@ -105,8 +106,10 @@ impl Generation {
         request: &Request,
         tally: &mut Tally,
     ) -> Result<(), Box<Fault>> {
+        let mut transactions = Transactions::new(request);
         for (seq, statement) in request.facts().statements.iter().enumerate() {
-            let mut operation = operation(seq, statement, request)
+            let place = transactions.next(statement);
+            let mut operation = operation(seq, statement, request, place)
                 .ok_or_else(|| Box::new(torn(&statement.verb)))?;
             let (mut risk, before) = (0, tally.findings.len());
             for asked in live.iter_mut().filter(|asked| asked.plugin.scores()) {
@@ -298,66 +301,5 @@ pub(super) fn session_info(session: &Session) -> wit::SessionInfo {
         principal: claims.subject.clone(),
         agent: session.principal().agent().to_owned(),
         groups: claims.groups.clone(),
-    }
-}
-
-fn operation(seq: usize, statement: &Statement, request: &Request) -> Option<wit::Operation> {
-    Some(wit::Operation {
-        seq: u32::try_from(seq).ok()?,
-        kind: "sql".to_owned(),
-        verb: statement.verb.clone(),
-        acts: statement.acts.clone(),
-        class: class(statement.class).to_owned(),
-        text: request.text().get(statement.start..statement.end)?.to_owned(),
-        resources: statement
-            .objects
-            .iter()
-            .map(|object| wit::Object {
-                kind: object.kind.clone(),
-                name: object.name.clone(),
-                access: match object.access {
-                    Access::Read => wit::Access::Read,
-                    Access::Write => wit::Access::Write,
-                },
-            })
-            .collect(),
-        attributes: attributes(statement, request),
-    })
-}
-
-fn attributes(statement: &Statement, request: &Request) -> Vec<(String, String)> {
-    let kind = match request.kind() {
-        Kind::SqlBind => "sql_bind",
-        Kind::SqlExecute => "sql_execute",
-        Kind::SqlParse => "sql_parse",
-        Kind::SqlQuery => "sql_query",
-    };
-    let mut list = vec![("request".to_owned(), kind.to_owned())];
-    let flags = [
-        ("in_transaction", request.state().in_transaction),
-        ("unbounded_write", statement.unbounded_write),
-        ("whole_row", statement.whole_row),
-    ];
-    for (name, _) in flags.iter().filter(|(_, set)| *set) {
-        list.push(((*name).to_owned(), "true".to_owned()));
-    }
-    if !request.parameters().is_empty() {
-        list.push(("parameters".to_owned(), request.parameters().len().to_string()));
-    }
-    list.extend(statement.columns.iter().map(|name| ("column".to_owned(), name.clone())));
-    list.extend(statement.attributes.iter().cloned());
-    list
-}
-
-fn class(class: Class) -> &'static str {
-    match class {
-        Class::Transaction => "transaction",
-        Class::Read => "read",
-        Class::Session => "session",
-        Class::Write => "write",
-        Class::Code => "code",
-        Class::Schema => "schema",
-        Class::Privilege => "privilege",
-        Class::Admin => "admin",
     }
 }

@@ -8,3 +8,4 @@ pub mod names;
 pub mod rows;
 pub mod startup;
 pub mod statement;
+pub mod types;

@@ -29,6 +29,9 @@ pub struct Settings {
     /// Relations that may be written freely, as far as `classes` goes.
     #[serde(default)]
     relations_free: Vec<Pattern>,
+    /// Bound values from which on a statement is held.
+    #[serde(default)]
+    values: Vec<ValueRule>,
     /// Risk from which on a statement is held.
     risk_at: Option<u8>,
     /// Told to the caller and the approver.
@@ -38,6 +41,21 @@ pub struct Settings {
     approvers: Vec<String>,
     /// Seconds until the question expires.
     decide_within_secs: Option<u32>,
+}
+
+/// A bound value that a person is asked about.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ValueRule {
+    /// Statements that write this relation.
+    relation: Pattern,
+    /// 1 = `$1`.
+    parameter: usize,
+    /// Numbers greater than this are held.
+    above: Option<f64>,
+    /// These values, as PostgreSQL writes them in text, are held.
+    #[serde(default)]
+    is: Vec<String>,
 }
 
 /// The plugin.
@@ -60,6 +78,14 @@ impl Plugin for ApprovalWrites {
         if settings.risk_at.is_some_and(|risk| risk > 100) {
             problems.push(Problem::at("risk_at", "a risk is 0 to 100"));
         }
+        for (at, rule) in settings.values.iter().enumerate() {
+            if rule.parameter == 0 {
+                problems.push(Problem::at(format!("values[{at}].parameter"), "is 1 or more"));
+            }
+            if rule.above.is_none() == rule.is.is_empty() {
+                problems.push(Problem::at(format!("values[{at}]"), "has one of `above` and `is`"));
+            }
+        }
         let seconds = 1..=DECIDE_WITHIN_SECS_MAX;
         if settings.decide_within_secs.is_some_and(|given| !seconds.contains(&given)) {
             problems.push(Problem::at("decide_within_secs", "is 1 to 86400"));
@@ -67,6 +93,7 @@ impl Plugin for ApprovalWrites {
         if settings.classes.is_empty()
             && settings.verbs.is_empty()
             && settings.relations.is_empty()
+            && settings.values.is_empty()
             && settings.risk_at.is_none()
         {
             settings.classes = WRITING.map(str::to_owned).to_vec();
@@ -108,6 +135,9 @@ impl ApprovalWrites {
         if let Some(object) = written.find(|object| kept(&object.name)) {
             return Some(("writes.relation", format!("writing {}", object.name)));
         }
+        if let Some(why) = settings.values.iter().find_map(|rule| rule.holds(operation)) {
+            return Some(("writes.value", why));
+        }
         if settings.classes.contains(&operation.class) && !self.is_free(operation) {
             let (verb, class) = (&operation.verb, &operation.class);
             return Some(("writes.class", format!("`{verb}` (class {class})")));
@@ -128,6 +158,36 @@ impl ApprovalWrites {
         operation.class == "write"
             && written.peek().is_some()
             && written.all(|object| free.iter().any(|pattern| pattern.matches(&object.name)))
+    }
+}
+
+impl ValueRule {
+    /// Why the value needs an approval, if it does. What can't be read does: a value in the text,
+    /// none at all, one too long to be shown, the binary form of a type that is not known.
+    fn holds(&self, operation: &Operation) -> Option<String> {
+        let mut written = operation.relations().filter(|object| object.access == Access::Write);
+        // Nothing is bound yet, and nothing runs.
+        if operation.request() == "sql_parse" {
+            return None;
+        }
+        let object = written.find(|object| self.relation.matches(&object.name))?;
+        let (name, number) = (&object.name, self.parameter);
+        let Some(parameter) = operation.parameter(number) else {
+            return Some(format!("writing {name} without a value bound to ${number}"));
+        };
+        if parameter.is_null() {
+            return None;
+        }
+        let (text, value) = (parameter.text(), parameter.number());
+        match self.above {
+            Some(above) if value.is_some_and(|value| value <= above) => None,
+            Some(above) if value.is_some() => {
+                Some(format!("writing {name} with ${number} above {above}"))
+            }
+            None if text.as_ref().is_some_and(|text| !self.is.iter().any(|is| is == text)) => None,
+            None if text.is_some() => Some(format!("writing {name} with this ${number}")),
+            _ => Some(format!("writing {name} with a ${number} that can't be read")),
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 use portcullis_plugin::{
-    Access, ApprovalAsk, Approver, Decision, Object, Operation, Plugin, SessionInfo,
+    Access, ApprovalAsk, Approver, Decision, Object, Operation, Parameter, ParameterValue, Plugin,
+    SessionInfo,
 };
 
 use super::ApprovalWrites;
@@ -23,12 +24,9 @@ fn ask(settings: &str, verb: &str, class: &str, writes: &[&str], risk: u8) -> Op
         Err(problems) => panic!("{problems:?}"),
     };
     let operation = Operation {
-        seq: 0,
-        kind: "sql".into(),
         verb: verb.into(),
         acts: vec![verb.into()],
         class: class.into(),
-        text: String::new(),
         resources: writes
             .iter()
             .map(|name| Object {
@@ -38,6 +36,7 @@ fn ask(settings: &str, verb: &str, class: &str, writes: &[&str], risk: u8) -> Op
             })
             .collect(),
         attributes: vec![("risk".into(), risk.to_string())],
+        ..Operation::default()
     };
     match plugin.check(&session(), &operation).decision {
         Decision::Hold(ask) => Some(ask),
@@ -96,9 +95,14 @@ fn the_question_carries_the_settings() {
 
 #[test]
 fn mistakes_are_refused() {
-    for settings in
-        [r#"{"classes":["writes"]}"#, r#"{"risk_at":101}"#, r#"{"decide_within_secs":0}"#]
-    {
+    for settings in [
+        r#"{"classes":["writes"]}"#,
+        r#"{"risk_at":101}"#,
+        r#"{"decide_within_secs":0}"#,
+        r#"{"values":[{"relation":"a.b","parameter":0,"above":1}]}"#,
+        r#"{"values":[{"relation":"a.b","parameter":1}]}"#,
+        r#"{"values":[{"relation":"a.b","parameter":1,"above":1,"is":["x"]}]}"#,
+    ] {
         let made = ApprovalWrites::new(serde_json::from_str(settings).unwrap());
         assert!(made.is_err(), "{settings}");
     }
@@ -111,14 +115,10 @@ fn a_verb_is_held_wherever_it_stands_and_where_code_can_hide_it() {
     let plugin = ApprovalWrites::new(serde_json::from_str(settings).unwrap()).unwrap();
     let rule = |verb: &str, acts: &[&str], class: &str| {
         let operation = Operation {
-            seq: 0,
-            kind: "sql".into(),
             verb: verb.into(),
             acts: acts.iter().map(|act| (*act).to_owned()).collect(),
             class: class.into(),
-            text: String::new(),
-            resources: Vec::new(),
-            attributes: Vec::new(),
+            ..Operation::default()
         };
         plugin.holds(&operation).map(|(rule, _)| rule)
     };
@@ -126,4 +126,48 @@ fn a_verb_is_held_wherever_it_stands_and_where_code_can_hide_it() {
     assert_eq!(rule("prepare", &["delete", "prepare"], "write"), Some("writes.verb"));
     assert_eq!(rule("do", &["do"], "code"), Some("writes.code"));
     assert_eq!(rule("update", &["update"], "write"), None);
+}
+
+#[test]
+fn a_bound_value_is_held_when_it_is_listed_or_cannot_be_read() {
+    let plugin = |rule: &str| {
+        let settings = format!("{{\"values\":[{{\"relation\":\"public.orders\",{rule}}}]}}");
+        ApprovalWrites::new(serde_json::from_str(&settings).unwrap()).unwrap()
+    };
+    let above = plugin(r#""parameter":2,"above":1000"#);
+    let is = plugin(r#""parameter":2,"is":["paid"]"#);
+    let held = |plugin: &ApprovalWrites, request: &str, relation: &str, values: &[Parameter]| {
+        let object =
+            Object { kind: "relation".into(), name: relation.into(), access: Access::Write };
+        let operation = Operation {
+            class: "write".into(),
+            resources: vec![object],
+            parameters: values.to_vec(),
+            attributes: vec![("request".into(), request.into())],
+            ..Operation::default()
+        };
+        plugin.holds(&operation).map(|(rule, _)| rule) == Some("writes.value")
+    };
+    let value =
+        |type_name: &str, value| Parameter { value, type_oid: 0, type_name: type_name.into() };
+    let text = |it: &str| value("", ParameterValue::Text(it.into()));
+    let with = |second: Parameter| [text("1"), second];
+    for (second, by_above, by_is) in [
+        (text("1000"), false, false),
+        (text("1000.01"), true, false),
+        (text("paid"), true, true),
+        (value("int4", ParameterValue::Binary(vec![0, 0, 0, 9])), false, false),
+        (value("int4", ParameterValue::Binary(vec![0, 0, 9, 9])), true, false),
+        (value("", ParameterValue::Binary(vec![0, 0, 0, 9])), true, true),
+        (value("text", ParameterValue::Binary(b"paid".to_vec())), true, true),
+        (value("", ParameterValue::Withheld(70_000)), true, true),
+        (value("", ParameterValue::Null), false, false),
+    ] {
+        let values = with(second);
+        assert_eq!(held(&above, "sql_bind", "orders", &values), by_above, "{values:?}");
+        assert_eq!(held(&is, "sql_execute", "public.orders", &values), by_is, "{values:?}");
+        assert!(!held(&above, "sql_bind", "public.customers", &values));
+    }
+    assert!(held(&above, "sql_query", "public.orders", &[]), "the value stands in the text");
+    assert!(!held(&above, "sql_parse", "public.orders", &[]), "nothing is bound yet");
 }

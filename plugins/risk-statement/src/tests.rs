@@ -4,12 +4,9 @@ use super::RiskStatement;
 
 fn operation(verb: &str, class: &str, flags: &[&str], objects: &[(&str, &str)]) -> Operation {
     Operation {
-        seq: 0,
-        kind: "sql".into(),
         verb: verb.into(),
         acts: vec![verb.into()],
         class: class.into(),
-        text: String::new(),
         resources: objects
             .iter()
             .map(|(kind, name)| Object {
@@ -19,6 +16,7 @@ fn operation(verb: &str, class: &str, flags: &[&str], objects: &[(&str, &str)]) 
             })
             .collect(),
         attributes: flags.iter().map(|flag| ((*flag).into(), "true".into())).collect(),
+        ..Operation::default()
     }
 }
 

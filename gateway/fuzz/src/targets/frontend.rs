@@ -6,7 +6,7 @@ use bytes::BytesMut;
 use portcullis::fault::Fault;
 use portcullis::protocol::postgres::frame;
 use portcullis::protocol::postgres::frontend::{self, Grammar, Step};
-use portcullis::protocol::postgres::names::{Answer, Names};
+use portcullis::protocol::postgres::names::{Answer, Names, Prepared};
 use portcullis::protocol::{Facts, Request, State};
 
 use crate::Target;
@@ -56,10 +56,10 @@ fn requests(data: &[u8]) -> usize {
     while let Ok(Some(frame)) = frame::next(&mut buffer, BODY_BYTES_MAX) {
         let Ok(step) = frontend::step(frame, &mut names, &Blind, &state) else { return count };
         match step {
-            Step::Parse { request, name, id } => {
+            Step::Parse { request, name, id, types } => {
                 one_message(&request, b'P');
-                let text = Arc::from(request.text());
-                if frontend::parse_sent(&mut names, &name, id, text, Arc::default()).is_err() {
+                let prepared = Prepared::new(request.shared_text(), Arc::default(), types);
+                if frontend::parse_sent(&mut names, &name, id, prepared).is_err() {
                     return count;
                 }
                 names.settle(&name, id, Answer::Done);

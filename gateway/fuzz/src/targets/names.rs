@@ -11,7 +11,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use portcullis::fault::Fault;
 use portcullis::protocol::postgres::frame::{self, Frame};
 use portcullis::protocol::postgres::frontend::{self, Cycle, Grammar, Named, Step};
-use portcullis::protocol::postgres::names::{Answer, Names};
+use portcullis::protocol::postgres::names::{Answer, Names, Prepared};
 use portcullis::protocol::{Access, Class, Facts, Object, State, Statement};
 
 use crate::Target;
@@ -257,10 +257,11 @@ impl Play {
     /// What the forward direction does with a step that nobody objects to.
     fn forward(&mut self, step: Step, statement: &'static str) {
         match step {
-            Step::Parse { request, name, id } => {
-                let (text, facts) = (request.shared_text(), request.shared_facts());
+            Step::Parse { request, name, id, types } => {
+                let text = request.shared_text();
                 let sent = Sent::Parse { name: name.clone(), id, text: Arc::clone(&text) };
-                match frontend::parse_sent(&mut self.names, &name, id, text, facts) {
+                let prepared = Prepared::new(text, request.shared_facts(), types);
+                match frontend::parse_sent(&mut self.names, &name, id, prepared) {
                     Ok(()) => self.send(sent),
                     Err(_) => self.refuse(Cycle::Extended),
                 }

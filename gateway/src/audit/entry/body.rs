@@ -182,10 +182,12 @@ pub struct RequestPayload<'a> {
     pub plugins: std::borrow::Cow<'a, [PluginStamp]>,
     /// The upstream was in a transaction block.
     pub in_transaction: bool,
-    /// The effective role.
-    pub role: std::borrow::Cow<'a, str>,
-    /// `search_path`.
-    pub search_path: std::borrow::Cow<'a, str>,
+    /// The effective role, when it was known.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub role: Option<std::borrow::Cow<'a, str>>,
+    /// `search_path`, when it was known.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub search_path: Option<std::borrow::Cow<'a, str>>,
     /// SHA-256 of the bytes for the target, hex.
     pub wire_sha256: String,
     /// Why it was held or refused, in words.

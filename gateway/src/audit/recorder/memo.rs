@@ -15,7 +15,7 @@ use crate::audit::entry::Parameter;
 use crate::fault::Fault;
 use crate::limits::MEMO_BYTES_MAX;
 use crate::policy::{PluginStamp, Ruling};
-use crate::protocol::{Facts, Request};
+use crate::protocol::{Block, Facts, Request};
 
 /// What the last request's facts and policy look like.
 #[derive(Default)]
@@ -56,8 +56,10 @@ struct Payload<'a> {
     findings: &'a [crate::policy::Finding],
     plugins: &'a RawValue,
     in_transaction: bool,
-    role: &'a str,
-    search_path: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    role: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    search_path: Option<&'a str>,
     wire_sha256: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
@@ -86,9 +88,9 @@ impl Memo {
             facts: &facts,
             findings: &ruling.findings,
             plugins: &plugins,
-            in_transaction: request.state().in_transaction,
-            role: &request.state().role,
-            search_path: &request.state().search_path,
+            in_transaction: request.state().block != Block::None,
+            role: request.state().role.as_deref(),
+            search_path: request.state().search_path.as_deref(),
             wire_sha256: hex(digest(&SHA256, request.wire()).as_ref()),
             reason: words.0,
             approvers: words.1,

@@ -48,7 +48,7 @@ fn execute(number: u64, class: Class) -> Expect {
 }
 
 fn parse(names: &mut Names, name: &str, text: &str) -> Expect {
-    let prepared = Arc::new(Prepared { text: text.into(), facts: Arc::default() });
+    let prepared = Arc::new(Prepared::new(text.into(), Arc::default(), Arc::from([])));
     let (id, name) = (names.mint(), Bytes::copy_from_slice(name.as_bytes()));
     names.prepare(name.clone(), id, prepared).unwrap();
     Expect::Parse { name, id }

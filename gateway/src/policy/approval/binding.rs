@@ -53,9 +53,9 @@ fn what(fields: &mut Fields, held: &Held) {
         fields.option(parameter.value.as_deref());
     }
     let state = request.state();
-    fields.flag(state.in_transaction);
-    fields.text(&state.role);
-    fields.text(&state.search_path);
+    fields.text(&format!("{:?}", state.block));
+    fields.option(state.role.as_deref().map(str::as_bytes));
+    fields.option(state.search_path.as_deref().map(str::as_bytes));
 }
 
 struct Fields(Context);

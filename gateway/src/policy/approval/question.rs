@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::escape::{line, shown};
 use crate::limits::{APPROVAL_PARAMETER_SHOWN_BYTES_MAX, APPROVAL_STATEMENT_SHOWN_BYTES_MAX};
 use crate::policy::{Finding, Held};
-use crate::protocol::{Kind, Parameter};
+use crate::protocol::{Block, Kind, Parameter};
 use crate::session::Session;
 
 /// Who asks, as the token said it.
@@ -66,8 +66,12 @@ pub struct Question {
     pub parameters: Vec<String>,
     /// The request would run inside an open transaction.
     pub in_transaction: bool,
-    /// The session's `search_path`, as far as known.
-    pub search_path: String,
+    /// The role it would run as; absent when it could not be told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub runs_as: Option<String>,
+    /// The session's `search_path`; absent when it could not be told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub search_path: Option<String>,
     /// Groups whose members may answer.
     pub approvers: Vec<String>,
     /// Hash of exactly what is approved, hex.
@@ -112,8 +116,9 @@ impl Question {
             statement_cut: false,
             statement_beyond_ascii: !text.is_ascii(),
             parameters: request.parameters().iter().map(parameter).collect(),
-            in_transaction: request.state().in_transaction,
-            search_path: line(&request.state().search_path),
+            in_transaction: request.state().block != Block::None,
+            runs_as: request.state().role.as_deref().map(line),
+            search_path: request.state().search_path.as_deref().map(line),
             approvers: held.ask().approvers.clone(),
             binding: binding.to_owned(),
             asked_at: unix_secs(now),

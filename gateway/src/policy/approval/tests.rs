@@ -14,7 +14,7 @@ use crate::limits::{
     APPROVALS_PENDING_PRINCIPAL_MAX, APPROVALS_PENDING_SESSION_MAX,
 };
 use crate::policy::{Ask, Held, PluginStamp, Ruling, Verdict};
-use crate::protocol::{Facts, Kind, Parameter, Request, State};
+use crate::protocol::{Block, Facts, Kind, Parameter, Request, State};
 use crate::session::Session;
 
 const GROUP: &str = "data-owners";
@@ -92,12 +92,12 @@ fn ask(approvers: &[&str]) -> Ask {
 }
 
 fn parameter(value: &'static [u8]) -> Parameter {
-    Parameter { binary: false, value: Some(Bytes::from_static(value)) }
+    Parameter { binary: false, type_oid: 0, value: Some(Bytes::from_static(value)) }
 }
 
 fn state(search_path: &str) -> State {
-    let (role, search_path) = ("shop_app".into(), search_path.into());
-    State { in_transaction: false, role, search_path, read_only: false }
+    let (role, search_path) = (Some("shop_app".into()), Some(search_path.into()));
+    State { block: Block::None, role, search_path, read_only: false }
 }
 
 fn request(text: &str, value: &'static [u8], search_path: &str) -> Request {
@@ -341,9 +341,9 @@ fn any_change_gives_another_binding() {
         with(vec![], state("public")),
         with(vec![parameter(b"7"), parameter(b"")], state("public")),
         with(vec![Parameter { binary: true, ..parameter(b"7") }], state("public")),
-        with(vec![Parameter { binary: false, value: None }], state("public")),
-        with(vec![parameter(b"7")], State { in_transaction: true, ..state("public") }),
-        with(vec![parameter(b"7")], State { role: "postgres".into(), ..state("public") }),
+        with(vec![Parameter { binary: false, type_oid: 0, value: None }], state("public")),
+        with(vec![parameter(b"7")], State { block: Block::Open, ..state("public") }),
+        with(vec![parameter(b"7")], State { role: Some("postgres".into()), ..state("public") }),
     ];
     for request in requests {
         let shown = format!("{request:?}");
@@ -402,11 +402,14 @@ fn the_binding_is_the_documented_encoding() {
     count(&mut bytes, 1);
     bytes.extend([0, 1]);
     count(&mut bytes, 1);
-    bytes.extend([b'7', 0]);
-    for part in [b"shop_app".as_slice(), b"public", b"policy-1"] {
+    bytes.extend(b"7");
+    for (some, part) in [(false, b"None".as_slice()), (true, b"shop_app"), (true, b"public")] {
+        bytes.extend(some.then_some(1));
         count(&mut bytes, u64::try_from(part.len()).unwrap());
         bytes.extend(part);
     }
+    count(&mut bytes, 8);
+    bytes.extend(b"policy-1");
     count(&mut bytes, 1);
     for part in [b"risk".as_slice(), b"d1", b"s1"] {
         count(&mut bytes, u64::try_from(part.len()).unwrap());
@@ -470,7 +473,7 @@ fn what_is_shown_cannot_deceive() {
     assert!(listed.statement.starts_with("SELECT 'x<U+2066>'---"));
     assert!(listed.statement_cut && listed.statement_beyond_ascii);
     assert_eq!((listed.statement_bytes, listed.age_secs), (text.len(), 5));
-    assert_eq!(listed.search_path, "public ");
+    assert_eq!(listed.search_path.as_deref(), Some("public "));
     assert_eq!(listed.parameters, ["7\n$2 8<U+001B>"]);
     assert_eq!(listed.approvers, [GROUP]);
     let whole = registry.question(pending.id(), now()).unwrap();

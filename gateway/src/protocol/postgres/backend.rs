@@ -80,6 +80,15 @@ pub fn parameter_status(body: Bytes) -> Result<(String, String), BadBody> {
     Ok((text(name)?, text(value)?))
 }
 
+/// Reads the types' OIDs of a ParameterDescription ('t').
+pub fn parameter_description(body: Bytes) -> Result<Vec<u32>, BadBody> {
+    let mut fields = Fields::new(body);
+    let count = fields.count()?;
+    let types = (0..count).map(|_| fields.u32()).collect::<Result<Vec<_>, _>>()?;
+    fields.end()?;
+    Ok(types)
+}
+
 /// One field of an ErrorResponse or NoticeResponse; `None` when it is absent, as any may be.
 pub fn report_field(body: &Bytes, wanted: u8) -> Option<String> {
     let mut fields = Fields::new(body.clone());

@@ -88,8 +88,8 @@ pub enum Step {
     Bind { request: Request, name: Bytes, id: u64 },
     /// Close.
     Close { named: Named, id: u64 },
-    /// Describe; `portal` when a portal is described.
-    Describe { named: Named, portal: Option<Arc<Portal>> },
+    /// Describe; `portal` when a portal is described, `prepared` when it is sure which statement.
+    Describe { named: Named, portal: Option<Arc<Portal>>, prepared: Option<Arc<Prepared>> },
     /// Judge the Execute.
     Execute { request: Request, name: Bytes, portal: Arc<Portal> },
     /// Forward.
@@ -97,7 +97,7 @@ pub enum Step {
     /// Nothing: outside COPY the server ignores these too.
     Ignore,
     /// Judge the Parse.
-    Parse { request: Request, name: Bytes, id: u64 },
+    Parse { request: Request, name: Bytes, id: u64, types: Arc<[u32]> },
     /// Judge the Query.
     Query { request: Request },
     /// Refuse; `request` when there is something to record as asked.
@@ -227,7 +227,8 @@ fn parse(
         oids.iter().for_each(|&oid| out.put_u32(oid));
     });
     let id = names.mint();
-    Ok(Step::Parse { request: request(Kind::SqlParse, text, facts, state, wire), name, id })
+    let request = request(Kind::SqlParse, text, facts, state, wire);
+    Ok(Step::Parse { request, name, id, types: oids.into() })
 }
 
 /// Notes a Parse that was permitted; the caller sends it now.
@@ -235,10 +236,9 @@ pub fn parse_sent(
     names: &mut Names,
     name: &Bytes,
     id: u64,
-    request_text: Arc<str>,
-    facts: Arc<Facts>,
+    prepared: Prepared,
 ) -> Result<(), Fault> {
-    let prepared = Arc::new(Prepared { text: request_text, facts });
+    let prepared = Arc::new(prepared);
     names.prepare(name.clone(), id, prepared).map_err(full)
 }
 
@@ -259,7 +259,7 @@ fn bind(
             [one] => *one == 1,
             many => *many.get(index).ok_or(BadBody)? == 1,
         };
-        parameters.push(Parameter { binary, value: fields.value()? });
+        parameters.push(Parameter { binary, type_oid: 0, value: fields.value()? });
     }
     if formats.len() > 1 && formats.len() != count {
         return Err(BadBody);
@@ -274,13 +274,16 @@ fn bind(
         return Ok(refuse(fault));
     }
     let id = names.mint();
+    for (index, parameter) in parameters.iter_mut().enumerate() {
+        parameter.type_oid = prepared.type_of(index);
+    }
     let parameters: Arc<[Parameter]> = parameters.into();
     let wire =
         wire(b'B', |out| put_bind(out, &portal, &statement, &formats, &parameters, &results));
     if let Err(error) = names.bind(portal.clone(), id, Arc::clone(&prepared), parameters.clone()) {
         return Ok(refuse(full(error)));
     }
-    let Prepared { text, facts } = &*prepared;
+    let Prepared { text, facts, .. } = &*prepared;
     let mut request = request(Kind::SqlBind, Arc::clone(text), Arc::clone(facts), state, wire);
     request.parameters = parameters;
     Ok(Step::Bind { request, name: portal, id })
@@ -341,7 +344,7 @@ fn execute(
         frame::put_string(out, &name);
         out.put_i32(rows_max);
     });
-    let Prepared { text, facts } = &*portal.prepared;
+    let Prepared { text, facts, .. } = &*portal.prepared;
     let mut request = request(Kind::SqlExecute, Arc::clone(text), Arc::clone(facts), state, wire);
     request.parameters = Arc::clone(&portal.parameters);
     Ok(Step::Execute { request, name, portal })
@@ -365,9 +368,15 @@ fn describe(named: Named, frame: Frame, names: &Names) -> Step {
     match &named {
         Named::Portal(name) => match names.portal(name) {
             Some(portal) if !names.is_sure(&portal) => Step::Wait(frame),
-            portal => Step::Describe { named, portal },
+            portal => Step::Describe { named, portal, prepared: None },
         },
-        Named::Statement(_) => Step::Describe { named, portal: None },
+        Named::Statement(name) => {
+            let prepared = match names.lookup(name) {
+                Lookup::Found(prepared) => Some(prepared),
+                Lookup::Busy | Lookup::Missing => None,
+            };
+            Step::Describe { named, portal: None, prepared }
+        }
     }
 }
 

@@ -6,8 +6,8 @@
 //! name whose two possible texts differ is [`Lookup::Busy`] until the server answered.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 
@@ -23,6 +23,23 @@ pub struct Prepared {
     pub text: Arc<str>,
     /// Its facts.
     pub facts: Arc<Facts>,
+    /// OIDs of the parameters' types, as far as the client stated them; 0 = not stated.
+    pub stated_types: Arc<[u32]>,
+    /// The same as the server told them, once it was asked.
+    pub told_types: OnceLock<Arc<[u32]>>,
+}
+
+impl Prepared {
+    /// A statement whose types the server has not told yet.
+    pub fn new(text: Arc<str>, facts: Arc<Facts>, stated_types: Arc<[u32]>) -> Self {
+        Self { text, facts, stated_types, told_types: OnceLock::new() }
+    }
+
+    /// The OID of a parameter's type; 0 when it is not known.
+    pub fn type_of(&self, index: usize) -> u32 {
+        let known = self.told_types.get().unwrap_or(&self.stated_types);
+        known.get(index).copied().unwrap_or(0)
+    }
 }
 
 /// A bound portal.

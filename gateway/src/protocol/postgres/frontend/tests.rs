@@ -26,14 +26,14 @@ fn framed(tag: u8, body: &[u8]) -> Bytes {
 /// Sends and settles what a client would, so that later messages find it.
 fn ready() -> Names {
     let mut names = Names::default();
-    let Step::Parse { name, id, request } =
+    let Step::Parse { name, id, request, types } =
         take(&mut names, b'P', b"s\0SELECT $1\0\0\x01\0\0\0\x17").unwrap()
     else {
         panic!("no Parse");
     };
     assert_eq!(request.wire(), &framed(b'P', b"s\0SELECT $1\0\0\x01\0\0\0\x17"));
-    let (text, facts) = (request.shared_text(), request.shared_facts());
-    parse_sent(&mut names, &name, id, text, facts).unwrap();
+    let prepared = Prepared::new(request.shared_text(), request.shared_facts(), types);
+    parse_sent(&mut names, &name, id, prepared).unwrap();
     let bound = take(&mut names, b'B', b"p\0s\0\0\0\0\0\0\0").unwrap();
     assert!(matches!(bound, Step::Bind { .. }));
     names
@@ -71,7 +71,10 @@ fn values_are_read_with_their_formats() {
         panic!("no Bind")
     };
     let value = Some(Bytes::from_static(b"a"));
-    let expected = [Parameter { binary: true, value }, Parameter { binary: false, value: None }];
+    let expected = [
+        Parameter { binary: true, type_oid: 23, value },
+        Parameter { binary: false, type_oid: 0, value: None },
+    ];
     assert_eq!(request.parameters(), expected);
     assert_eq!(request.text(), "SELECT $1", "a Bind is judged by the text behind its name");
 }

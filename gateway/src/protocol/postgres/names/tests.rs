@@ -4,7 +4,7 @@ use super::*;
 use crate::protocol::{Access, Object, Statement};
 
 fn prepared(text: &str) -> Arc<Prepared> {
-    Arc::new(Prepared { text: text.into(), facts: Arc::default() })
+    Arc::new(Prepared::new(text.into(), Arc::default(), Arc::from([])))
 }
 
 fn found(names: &Names, name: &[u8]) -> String {
@@ -165,7 +165,7 @@ fn large_texts_and_values_are_bounded_together() {
     assert_eq!(names.prepare("3".into(), 3, large), Err(Full));
 
     let value = Some(Bytes::from(vec![0; PORTALS_BYTES_MAX / 2]));
-    let values: Arc<[Parameter]> = Arc::from([Parameter { binary: false, value }]);
+    let values: Arc<[Parameter]> = Arc::from([Parameter { binary: false, type_oid: 0, value }]);
     names.bind("1".into(), 1, prepared("A"), Arc::clone(&values)).unwrap();
     names.bind("2".into(), 2, prepared("A"), Arc::clone(&values)).unwrap();
     assert_eq!(names.bind("3".into(), 3, prepared("A"), values), Err(Full));

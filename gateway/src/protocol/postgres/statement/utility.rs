@@ -216,6 +216,9 @@ fn qualified(parts: &[&str]) -> String {
 
 fn transaction<'a>(walk: &mut Walk<'a>, tree: &'a Tree) {
     walk.attribute("transaction", kinds::transaction(tree));
+    if tree.flag("chain") {
+        walk.attribute("transaction_chain", "true");
+    }
     for option in tree.nodes("options") {
         transaction_option(walk, option, "");
     }
