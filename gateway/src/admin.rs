@@ -37,7 +37,7 @@ use crate::limits::{
     ACCEPT_RETRY_MILLIS, ADMIN_CONNECTION_SECS_MAX, ADMIN_CONNECTIONS_MAX, ADMIN_DRAIN_SECS_MAX,
     ADMIN_HEAD_BYTES_MAX, ADMIN_HEAD_SECS_MAX, ADMIN_HEADERS_MAX,
 };
-use crate::policy::approval::Registry;
+use crate::policy::approval::{LateAnswer, Registry};
 
 /// A verification under way.
 pub type Verifying<'a> = Pin<Box<dyn Future<Output = Result<Principal, Fault>> + Send + 'a>>;
@@ -106,6 +106,11 @@ pub trait Evidence: Send + Sync + 'static {
     /// # Errors
     /// When it can't be written.
     fn snapshot_to(&self, file: &Path) -> Result<(), Fault>;
+    /// Records an answer that nobody waits for, durably, before it has any effect.
+    ///
+    /// # Errors
+    /// When the log can't record it.
+    fn late(&self, answer: &LateAnswer) -> Result<(), Fault>;
     /// Records a look durably, before anything is shown.
     ///
     /// # Errors

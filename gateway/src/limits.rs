@@ -55,8 +55,6 @@ pub const ACCEPT_BACKOFF_MILLIS_MAX: u64 = 1_000;
 pub const PIPELINE_MESSAGES_MAX: usize = 20_000;
 /// How often a held client is told that it still waits.
 pub const HOLD_NOTICE_SECS: u64 = 15;
-/// Longest hold inside a transaction block, which keeps locks.
-pub const HOLD_IN_TRANSACTION_SECS_MAX: u64 = 60;
 /// Bytes a held client may send ahead.
 pub const HOLD_READ_AHEAD_BYTES_MAX: usize = 256 * 1024;
 /// How often the configuration and the plugin files are looked at for changes.
@@ -152,6 +150,17 @@ pub const APPROVALS_PENDING_MAX: usize = 1_000;
 pub const APPROVAL_DECIDE_WITHIN_SECS_MAX: u32 = 3_600;
 /// How long a question stays open when the policy doesn't say.
 pub const APPROVAL_DECIDE_WITHIN_SECS: u32 = 600;
+/// How long a question inside a transaction, which keeps locks, stays open when the policy doesn't
+/// say.
+pub const APPROVAL_IN_TRANSACTION_SECS: u32 = 60;
+/// How long after its end a question may still be answered when the policy doesn't say.
+pub const APPROVAL_LATE_SECS: u32 = 900;
+/// The longest that a policy may say.
+pub const APPROVAL_LATE_SECS_MAX: u32 = 86_400;
+/// Questions of one principal that nobody waits for any more.
+pub const APPROVALS_LATE_PRINCIPAL_MAX: usize = 20;
+/// The same of the whole gateway.
+pub const APPROVALS_LATE_MAX: usize = 1_000;
 /// How long after its approval a request may still start.
 pub const APPROVAL_RUN_WITHIN_SECS: u64 = 60;
 /// Longest note of an approver.

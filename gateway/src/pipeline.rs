@@ -19,6 +19,7 @@ mod hold;
 mod ledger;
 mod live;
 mod masking;
+mod observe;
 mod reload;
 mod reported;
 mod runtime;

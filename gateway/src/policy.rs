@@ -26,7 +26,8 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::fault::{Blame, Fault};
-use crate::protocol::{Kind, Outcome, Request};
+use crate::limits::{APPROVAL_IN_TRANSACTION_SECS, APPROVAL_LATE_SECS};
+use crate::protocol::{Kind, Outcome, Request, State};
 
 pub use generation::{Change, Generation, Policies};
 pub use host::Engine;
@@ -161,6 +162,23 @@ pub struct Held {
     request: Request,
     ruling: Ruling,
     ask: Ask,
+    terms: ApprovalTerms,
+}
+
+/// What a policy says of the time that questions have.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct ApprovalTerms {
+    /// Most seconds that a question may wait inside a transaction, whose locks wait with it.
+    pub in_transaction_secs: u32,
+    /// Seconds after its end in which a question may still be answered, and a yes be used by an
+    /// identical repeat; 0 = not at all.
+    pub late_secs: u32,
+}
+
+impl Default for ApprovalTerms {
+    fn default() -> Self {
+        Self { in_transaction_secs: APPROVAL_IN_TRANSACTION_SECS, late_secs: APPROVAL_LATE_SECS }
+    }
 }
 
 /// A request that must not run.
@@ -212,6 +230,11 @@ impl Held {
             }
         }
     }
+    /// The same with the session's state as it is now: what is asked about is what would run.
+    #[must_use]
+    pub fn in_state(self, state: Arc<State>) -> Self {
+        Self { request: self.request.in_state(state), ..self }
+    }
     /// What waits.
     pub fn request(&self) -> &Request {
         &self.request
@@ -227,7 +250,7 @@ impl Held {
     /// Test double for the stages to the right.
     #[cfg(test)]
     pub(crate) fn for_test(request: Request, ruling: Ruling, ask: Ask) -> Self {
-        Self { request, ruling, ask }
+        Self { request, ruling, ask, terms: ApprovalTerms::default() }
     }
 }
 
@@ -374,6 +397,8 @@ pub struct PolicySettings {
     pub decide_within_secs: u32,
     /// What statements may do with hidden columns.
     pub masking: Masking,
+    /// More of the time that questions have.
+    pub approval_terms: ApprovalTerms,
 }
 
 #[cfg(test)]

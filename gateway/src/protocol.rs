@@ -264,6 +264,13 @@ pub struct State {
     pub read_only: bool,
 }
 
+impl State {
+    /// Whether all of it is known, so that two equal states are the same state.
+    pub fn is_known(&self) -> bool {
+        self.block != Block::Unknown && self.role.is_some() && self.search_path.is_some()
+    }
+}
+
 /// One act to judge. Only a codec makes one, and it keeps the bytes it was made from: what was
 /// judged and recorded is what is sent.
 #[derive(Clone, Debug)]
@@ -321,6 +328,11 @@ impl Request {
     /// Session state at the time of judgement.
     pub fn state(&self) -> &State {
         &self.state
+    }
+    /// The same request with the session's state as it is now.
+    #[must_use]
+    pub fn in_state(self, state: Arc<State>) -> Self {
+        Self { state, ..self }
     }
     /// The bytes that go upstream if it is permitted, re-framed from parsed fields.
     pub fn wire(&self) -> &Bytes {

@@ -185,7 +185,7 @@ fn alice_too() -> portcullis::demo::issuer::Person {
 }
 
 #[test]
-fn what_its_client_gives_up_can_no_longer_be_approved() {
+fn what_its_client_gives_up_does_not_run() {
     let stage = Stage::new(&shop_policy(SECS));
     let gateway = stage.site.start();
     let before = stage.count(COUNT);
@@ -197,7 +197,8 @@ fn what_its_client_gives_up_can_no_longer_be_approved() {
     psql.wait_for_stderr(&format!("approval {id} pending"), WAIT_SECS_MAX);
     psql.signal("INT");
     assert!(!psql.wait(WAIT_SECS_MAX).expect("psql ends").success());
-    assert!(psql.stderr().contains("canceling statement due to user request"), "{}", psql.stderr());
+    let told = || psql.stderr().contains("canceling statement due to user request").then_some(());
+    wait_for("the error", told);
     failed_with(&ask(&gateway, &approver, &["approvals", "approve", &id]), "approval_unknown");
 
     // The client dies.
@@ -205,7 +206,9 @@ fn what_its_client_gives_up_can_no_longer_be_approved() {
     let id = wait_for_questions(&gateway, &approver, 1).remove(0);
     psql.kill();
     wait_for_questions(&gateway, &approver, 0);
-    failed_with(&ask(&gateway, &approver, &["approvals", "approve", &id]), "approval_unknown");
+    // It did not take the question back, so it may still be answered; nothing runs by itself.
+    let said = ask(&gateway, &approver, &["approvals", "approve", &id]).success("a late answer");
+    assert!(said.contains("nobody waits"), "{said}");
 
     // It leaves by closing one direction only.
     let mut wire = session(&stage, &gateway);

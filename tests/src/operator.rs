@@ -103,10 +103,11 @@ pub fn questions(gateway: &Gateway<'_>, token: &str) -> Vec<Value> {
     list["approvals"].as_array().expect("the list has approvals").clone()
 }
 
-/// The ids of the open questions, once there are `count`.
+/// The ids of the questions that a session waits for, once there are `count`.
 pub fn wait_for_questions(gateway: &Gateway<'_>, token: &str, count: usize) -> Vec<String> {
     wait_for("the questions", || {
-        let open = questions(gateway, token);
+        let mut open = questions(gateway, token);
+        open.retain(|question| question["late_until_at"].is_null());
         let id = |question: &Value| question["id"].as_str().expect("a question has an id").into();
         (open.len() == count).then(|| open.iter().map(id).collect())
     })

@@ -20,7 +20,7 @@ use crate::limits::{
     ADMIN_RECORD_SECS_MAX, ADMIN_SESSIONS_LISTED, ADMIN_SESSIONS_LISTED_MAX, SNAPSHOT_PIECE_BYTES,
     SNAPSHOT_PIECES_QUEUED,
 };
-use crate::policy::approval::Answer;
+use crate::policy::approval::{Answer, Reaction};
 
 type Outcome = Result<Reply, Refusal>;
 
@@ -81,8 +81,10 @@ async fn status(desk: &Desk) -> Outcome {
     let mut status = blocking(desk, |evidence| Ok(evidence.status())).await?;
     if let Value::Object(fields) = &mut status {
         fields.insert("version".into(), env!("CARGO_PKG_VERSION").into());
-        let open = desk.approvals.list(SystemTime::now()).len();
-        fields.insert("approvals_open".into(), open.into());
+        let list = desk.approvals.list(SystemTime::now());
+        let late = list.iter().filter(|question| question.late_until_at.is_some()).count();
+        fields.insert("approvals_open".into(), (list.len() - late).into());
+        fields.insert("approvals_late".into(), late.into());
     }
     Ok(reply::json(&status))
 }
@@ -119,7 +121,16 @@ async fn decide(
     request: Request<Incoming>,
 ) -> Outcome {
     let note = door::note(request).await?.note;
-    let proposed = desk.approvals.propose(id, person, answer, &note, SystemTime::now())?;
+    let proposed = match desk.approvals.propose(id, person, answer, &note, SystemTime::now())? {
+        Reaction::Told(proposed) => proposed,
+        Reaction::Late(late) => {
+            // Dropped on a failure, which opens the question again.
+            let late = blocking(desk, move |log| log.late(&late).map(|()| late)).await?;
+            late.settle(SystemTime::now());
+            let said = json!({ "id": id, "answer": answer, "recorded": true, "late": true });
+            return Ok(reply::json(&said));
+        }
+    };
     let most = Duration::from_secs(ADMIN_RECORD_SECS_MAX);
     match tokio::time::timeout(most, proposed.recorded()).await {
         Ok(recorded) => recorded?,

@@ -16,7 +16,7 @@ use crate::config::AdminSettings;
 use crate::fault::{Blame, Fault};
 use crate::identity::{Actor, Claims, Principal, Token};
 use crate::limits::{ADMIN_BODY_BYTES_MAX, ADMIN_HEAD_BYTES_MAX, TOKEN_BYTES_MAX};
-use crate::policy::approval::{Pending, Registry};
+use crate::policy::approval::{LateAnswer, Pending, Registry};
 use crate::policy::{Ask, Held, Ruling, Verdict};
 use crate::protocol::{Facts, Kind, Request};
 use crate::session::Session;
@@ -93,6 +93,9 @@ impl Evidence for Log {
     fn snapshot_to(&self, file: &Path) -> Result<(), Fault> {
         std::fs::write(file, vec![7; SNAPSHOT_BYTES]).unwrap();
         Ok(())
+    }
+    fn late(&self, _: &LateAnswer) -> Result<(), Fault> {
+        if self.broken { Err(broken()) } else { Ok(()) }
     }
     fn record(&self, look: &Look) -> Result<(), Fault> {
         if self.broken {

@@ -28,6 +28,7 @@ use super::store::Mark;
 use crate::fault::Fault;
 use crate::identity::Claims;
 use crate::limits::ENTRY_BYTES_MAX;
+use crate::policy::approval::Redeemed;
 use crate::policy::{ApprovalStamp, Decided, Denied, Held, Masked, Piece, Ruling};
 use crate::protocol::Request;
 use crate::session::Session;
@@ -241,10 +242,28 @@ impl Recorder {
             decision: outcome.decision,
             by: outcome.by.as_ref().map(TokenBinding::brief),
             note: outcome.note.as_deref().map(clip),
+            asked_in: None,
         };
         if outcome.decision != ApprovalDecision::Approved {
             self.0.lock().forget(&outcome.id);
         }
+        self.0.write(kind::APPROVAL, &body).await
+    }
+
+    /// Records that the next request runs under an approval that came too late for the session
+    /// which asked; durable when this returns.
+    ///
+    /// # Errors
+    /// The log can't record it, so the request must not run.
+    pub async fn late_approval(&self, late: &Redeemed) -> Result<(), Fault> {
+        let body = entry::Approval {
+            number: self.0.lock().next_request(),
+            id: clip(&late.granted.stamp().id),
+            decision: ApprovalDecision::Approved,
+            by: Some(TokenBinding::brief(&late.approver)),
+            note: (!late.note.is_empty()).then(|| clip(&late.note)),
+            asked_in: Some(clip(&late.asked_in)),
+        };
         self.0.write(kind::APPROVAL, &body).await
     }
 

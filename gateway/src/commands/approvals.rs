@@ -35,9 +35,15 @@ async fn answer(args: &AnswerArgs, verb: &str, out: &mut (dyn Write + Send)) -> 
         return Err(Stop::usage("the id of a question looks like apr_abcdefghijklmnop"));
     }
     let path = format!("/v1/approvals/{id}/{verb}");
-    Client::new(&args.admin)?.write(&path, &json!({ "note": args.note })).await?;
+    let said = Client::new(&args.admin)?.write(&path, &json!({ "note": args.note })).await?;
+    let said: Value = serde_json::from_str(&said).unwrap_or_default();
+    let late = said.get("late").and_then(Value::as_bool).unwrap_or_default();
     let done = if verb == "approve" { "approved" } else { "denied" };
-    print(out, &format!("{id} {done}, recorded"))
+    let then = match (late, verb) {
+        (true, "approve") => "; nobody waits, so it runs once when the same is sent again",
+        _ => "",
+    };
+    print(out, &format!("{id} {done}, recorded{then}"))
 }
 
 /// One question for a person to read. Every line of the statement is marked, so that a statement
@@ -58,6 +64,7 @@ fn question(question: &Value) -> String {
             let _ = writeln!(lines, "  {name:<11}{value}");
         }
     };
+    let late = question.pointer("/late_until_at").and_then(Value::as_u64);
     let left = (number("/deadline_at")).saturating_sub(number("/asked_at") + number("/age_secs"));
     let target = [text("/target"), text("/database"), text("/role")].join(" / ");
     add("asked by", format!("{} ({})", text("/requester/subject"), text("/requester/issuer")));
@@ -76,6 +83,11 @@ fn question(question: &Value) -> String {
     if flag("/in_transaction") {
         add("state", "inside an open transaction, whose locks it holds while it waits".to_owned());
     }
+    if late.is_some() {
+        let what = "nobody waits any more; a yes lets the same request run once, if it comes again";
+        add("late", what.to_owned());
+    }
+    add("runs as", text("/runs_as").to_owned());
     add("path", text("/search_path").to_owned());
     if flag("/statement_beyond_ascii") {
         add("warning", "it has characters beyond ASCII, which may look like others".to_owned());
@@ -90,10 +102,12 @@ fn question(question: &Value) -> String {
     for (index, value) in parameters.into_iter().flatten().filter_map(Value::as_str).enumerate() {
         add(&format!("${}", index + 1), value.replace('\n', "<U+000A>"));
     }
-    let state = match (flag("/expired"), flag("/answered")) {
-        (true, _) => "expired".to_owned(),
-        (false, true) => "answered".to_owned(),
-        (false, false) => format!("{left} s left"),
+    let now = number("/asked_at") + number("/age_secs");
+    let state = match (late, flag("/expired"), flag("/answered")) {
+        (Some(until), ..) => format!("LATE, {} s left", until.saturating_sub(now)),
+        (None, true, _) => "expired".to_owned(),
+        (None, false, true) => "answered".to_owned(),
+        (None, false, false) => format!("{left} s left"),
     };
     let (id, risk, age) = (text("/id"), number("/risk"), number("/age_secs"));
     format!("{id}  risk {risk}, asked {age} s ago, {state}\n{lines}")

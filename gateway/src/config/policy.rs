@@ -9,11 +9,12 @@ use super::secret::{read, said};
 use super::text::{name, owned};
 use crate::limits::{
     APPROVAL_DECIDE_WITHIN_SECS, APPROVAL_DECIDE_WITHIN_SECS_MAX, APPROVAL_DECIDE_WITHIN_SECS_MIN,
-    CONFIG_FILE_BYTES_MAX, PLUGIN_CALL_MILLIS, PLUGIN_CALL_MILLIS_MAX, PLUGIN_FILE_BYTES_MAX,
-    PLUGIN_MEMORY_BYTES_MAX, PLUGIN_MEMORY_MIB, POLICY_PLUGINS_MAX,
+    APPROVAL_LATE_SECS_MAX, CONFIG_FILE_BYTES_MAX, PLUGIN_CALL_MILLIS, PLUGIN_CALL_MILLIS_MAX,
+    PLUGIN_FILE_BYTES_MAX, PLUGIN_MEMORY_BYTES_MAX, PLUGIN_MEMORY_MIB, POLICY_PLUGINS_MAX,
 };
 use crate::policy::{
-    Masking, MaskingMode, OnError, PluginSettings, PolicySettings, SettingRules, Verdict,
+    ApprovalTerms, Masking, MaskingMode, OnError, PluginSettings, PolicySettings, SettingRules,
+    Verdict,
 };
 
 /// Host interfaces that a policy may grant.
@@ -88,7 +89,17 @@ fn policy(page: &Page, approvers_exist: bool) -> Option<PolicySettings> {
     let approvers = owned(approval.strings("approvers", "names of groups"));
     let within =
         u64::from(APPROVAL_DECIDE_WITHIN_SECS_MIN)..=u64::from(APPROVAL_DECIDE_WITHIN_SECS_MAX);
-    let decide_within = approval.integer("decide_within_secs", within);
+    let decide_within = approval.integer("decide_within_secs", within.clone());
+    let block = approval.integer("decide_within_secs_in_transaction", 1..=*within.end());
+    let late = approval.integer("late_within_secs", 0..=u64::from(APPROVAL_LATE_SECS_MAX));
+    let terms = ApprovalTerms::default();
+    let secs = |given: Option<u64>, default| {
+        given.and_then(|it| u32::try_from(it).ok()).unwrap_or(default)
+    };
+    let approval_terms = ApprovalTerms {
+        in_transaction_secs: secs(block, terms.in_transaction_secs),
+        late_secs: secs(late, terms.late_secs),
+    };
     if (hold_at.is_some() || approval.exists()) && approvers.is_empty() && !approvers_exist {
         let at = if approval.exists() { approval.at() } else { risk.at() };
         let what = "this policy can hold a request, but nobody may answer; expected `approvers` \
@@ -121,6 +132,7 @@ fn policy(page: &Page, approvers_exist: bool) -> Option<PolicySettings> {
             .and_then(|secs| u32::try_from(secs).ok())
             .unwrap_or(APPROVAL_DECIDE_WITHIN_SECS),
         masking: masking?,
+        approval_terms,
     })
 }
 

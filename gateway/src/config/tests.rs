@@ -145,6 +145,7 @@ fn the_examples_load() {
     let policy = &target.policy;
     assert_eq!(policy.default_verdict, Verdict::Allow);
     assert_eq!((policy.risk_deny_at, policy.risk_hold_at), (Some(90), Some(50)));
+    assert_eq!(policy.approval_terms, crate::policy::ApprovalTerms::default());
     assert_eq!(policy.settings.deny, crate::policy::DENIED, "the example shows the default");
     assert_eq!(policy.settings.hold, ["statement_timeout"]);
     let names: Vec<&str> = policy.plugins.iter().map(|plugin| &*plugin.name).collect();

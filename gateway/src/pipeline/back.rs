@@ -127,6 +127,10 @@ impl<'a> Back<'a> {
         if self.withhold {
             return Ok(());
         }
+        if let Some(Expect::Observe(seen)) = self.live.shared().ledger.head() {
+            let sound = count == 1 && seen.row(frames);
+            return if sound { Ok(()) } else { Err(out_of_step("another answer to SHOW")) };
+        }
         let (number, plan) = self.plan_in_force()?;
         let masked = {
             let mut plan = plan.lock().unwrap_or_else(PoisonError::into_inner);
@@ -263,6 +267,7 @@ impl<'a> Back<'a> {
                     shared.ledger.pop();
                     number
                 }
+                Some(Expect::Observe(_)) if frame.tag == b'C' => return Ok(()),
                 _ => return Err(out_of_step("a completion that was not asked for")),
             }
         };
@@ -339,6 +344,12 @@ impl<'a> Back<'a> {
         {
             let mut shared = self.live.shared();
             let shared = &mut *shared;
+            if let Some(Expect::Observe(seen)) = shared.ledger.head() {
+                if frame.tag == b'3' && seen.closed() {
+                    shared.ledger.pop();
+                }
+                return Ok(());
+            }
             match (frame.tag, shared.ledger.pop()) {
                 (b'1', Some(Expect::Parse { name, id })) => {
                     shared.names.settle(&name, id, Answer::Done);
@@ -360,8 +371,13 @@ impl<'a> Back<'a> {
 
     fn ready(&mut self, frame: &Frame) -> Result<(), Fault> {
         let status = *frame.body.first().ok_or_else(|| out_of_step("an empty ReadyForQuery"))?;
-        match self.live.shared().ledger.pop() {
+        let answered = self.live.shared().ledger.pop();
+        match answered {
             Some(Expect::Sync) => {}
+            Some(Expect::QuietSync) => {
+                self.live.ready(status);
+                return Ok(());
+            }
             Some(Expect::Query { judgement, done, failed, .. }) => {
                 if !failed && done != judgement.facts.statements.len() {
                     return Err(mismatch(&format!("{done} statements")));

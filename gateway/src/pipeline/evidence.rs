@@ -8,8 +8,9 @@ use tokio::runtime::Handle;
 
 use super::runtime::Gateway;
 use crate::admin::{Evidence, Look, ReportFormat};
-use crate::audit::{Event, report};
+use crate::audit::{ApprovalDecision, Event, report};
 use crate::fault::{Blame, Fault};
+use crate::policy::approval::{Answer, LateAnswer};
 
 /// The real thing behind [`Evidence`].
 pub(super) struct LogEvidence {
@@ -96,6 +97,22 @@ impl Evidence for LogEvidence {
 
     fn snapshot_to(&self, file: &Path) -> Result<(), Fault> {
         self.gateway.log.snapshot_to(file).map_err(unreadable)
+    }
+
+    fn late(&self, answer: &LateAnswer) -> Result<(), Fault> {
+        let stamp = answer.stamp();
+        let event = Event::LateAnswer {
+            id: stamp.id.clone(),
+            session: answer.asked_in().to_owned(),
+            by: stamp.approver.clone(),
+            decision: match answer.answer() {
+                Answer::Approve => ApprovalDecision::Approved,
+                Answer::Deny => ApprovalDecision::Denied,
+            },
+            binding: stamp.binding.clone(),
+            note: answer.note().to_owned(),
+        };
+        self.runtime.block_on(self.gateway.log.event(event))
     }
 
     fn record(&self, look: &Look) -> Result<(), Fault> {

@@ -12,7 +12,7 @@ use super::hold;
 use super::ledger::{Expect, Judgement, PlanSlot};
 use super::live::Live;
 use super::masking::Guard;
-use super::{ClientStream, End};
+use super::{ClientStream, End, observe};
 use crate::audit::{Pending, Permit};
 use crate::fault::{Blame, Fault};
 use crate::limits::{CLIENT_MESSAGE_BYTES_MAX, PIPELINE_MESSAGES_MAX, READ_BYTES};
@@ -217,7 +217,8 @@ impl<'a> Forward<'a> {
         if self.live.shared().ledger.skips() {
             return Ok(None);
         }
-        hold::wait(self, held).await.map(Some)
+        let Some(state) = observe::state(self, &held).await? else { return Ok(None) };
+        hold::wait(self, held.in_state(state)).await.map(Some)
     }
 
     fn lineage(&self) -> u64 {
@@ -383,7 +384,7 @@ impl<'a> Forward<'a> {
         self.bound.get(name).map(|bound| Arc::clone(&bound.slot)).unwrap_or_default()
     }
 
-    fn say(&mut self, control: Control, expect: Option<Expect>) {
+    pub(super) fn say(&mut self, control: Control, expect: Option<Expect>) {
         self.queued.push_back(Queued::Say { control, expect });
     }
 
@@ -459,7 +460,7 @@ impl<'a> Forward<'a> {
     }
 
     /// Waits until the target has answered all that was sent.
-    async fn settle(&mut self) -> Result<(), Fault> {
+    pub(super) async fn settle(&mut self) -> Result<(), Fault> {
         self.say(Control::Flush, None);
         self.send_queued().await?;
         loop {

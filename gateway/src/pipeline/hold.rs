@@ -11,7 +11,7 @@ use super::live::Live;
 use crate::audit::{ApprovalDecision, ApprovalOutcome};
 use crate::fault::{Blame, Fault};
 use crate::identity::Claims;
-use crate::limits::{HOLD_IN_TRANSACTION_SECS_MAX, HOLD_NOTICE_SECS, HOLD_READ_AHEAD_BYTES_MAX};
+use crate::limits::{HOLD_NOTICE_SECS, HOLD_READ_AHEAD_BYTES_MAX};
 use crate::policy::approval::{Answer, Given, Pending};
 use crate::policy::{Decided, Denied, Held};
 
@@ -30,11 +30,15 @@ pub(super) async fn wait(
 ) -> Result<Result<Decided, Box<Denied>>, Fault> {
     let live = forward.live;
     let now = SystemTime::now();
+    if let Some(late) = live.gateway.approvals.redeem(&held, &live.session, now) {
+        live.recorder.late_approval(&late).await?;
+        return Ok(held.grant(late.granted, &live.session, SystemTime::now()));
+    }
     let mut pending = match live.gateway.approvals.ask(&held, &live.session, now) {
         Ok(pending) => pending,
         Err(fault) => return Ok(Err(Box::new(held.refuse(fault)))),
     };
-    let deadline = deadline(live, &pending, now);
+    let deadline = pending.deadline();
     let number =
         live.recorder.hold(&held, pending.id(), pending.binding(), seconds(deadline)).await?;
     let holding = Holding::start(live);
@@ -61,7 +65,7 @@ pub(super) async fn wait(
         }
         Woken::Expired => {
             record(ApprovalDecision::Expired, None, "").await?;
-            Ok(Err(Box::new(held.refuse(pending.expire()))))
+            Ok(Err(Box::new(held.refuse(pending.expire(SystemTime::now())))))
         }
         Woken::Withdrawn => {
             record(ApprovalDecision::Withdrawn, None, "cancelled by the client").await?;
@@ -69,6 +73,7 @@ pub(super) async fn wait(
         }
         Woken::ClientGone => {
             record(ApprovalDecision::Withdrawn, None, "the client left").await?;
+            pending.leave(SystemTime::now());
             Err(Fault::new(Blame::Client, "client_gone", "57014", "the client left"))
         }
     }
@@ -107,15 +112,6 @@ async fn sleep(
                 }
             }
         }
-    }
-}
-
-/// A hold inside a transaction keeps locks, so it is shorter.
-fn deadline(live: &Live, pending: &Pending, now: SystemTime) -> SystemTime {
-    let limit = now + Duration::from_secs(HOLD_IN_TRANSACTION_SECS_MAX);
-    match live.shared().ledger.status() {
-        b'I' => pending.deadline(),
-        _ => pending.deadline().min(limit),
     }
 }
 

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use bytes::Bytes;
 
 use super::change::Change;
+use super::observe::Observation;
 use crate::fault::Fault;
 use crate::policy::{Generation, ResultPlan};
 use crate::protocol::postgres::frontend::Named;
@@ -75,6 +76,10 @@ pub(super) enum Expect {
     /// Everything up to ReadyForQuery: the plan of the result set under way, how many statements
     /// have completed, and whether one failed.
     Query { judgement: Judgement, plan: Option<SharedPlan>, done: usize, failed: bool },
+    /// The answer to [`Control::Observe`](crate::protocol::postgres::frontend::Control::Observe).
+    Observe(Arc<Observation>),
+    /// ReadyForQuery of a Sync that the client did not send.
+    QuietSync,
     /// ReadyForQuery.
     Sync,
 }

@@ -3,6 +3,7 @@
 //! ```text
 //! session:  ask -> Pending -> answer().await -> record -> acknowledge -> Granted -> Held::grant
 //! approver: list -> propose -> Proposed -> recorded().await
+//! later:    expire -> propose -> LateAnswer -> record -> settle; the repeat: redeem -> Held::grant
 //! ```
 //!
 //! The registry does no I/O and reads no clock; the caller passes `now`. An answer takes effect
@@ -11,10 +12,12 @@
 mod approver;
 mod binding;
 mod escape;
+mod late;
 mod question;
+mod table;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
@@ -22,16 +25,16 @@ use tokio::sync::oneshot;
 
 use crate::fault::{Blame, Fault};
 use crate::identity::{Claims, Principal};
-use crate::limits::{
-    APPROVAL_NOTE_BYTES_MAX, APPROVAL_RUN_WITHIN_SECS, APPROVALS_PENDING_MAX,
-    APPROVALS_PENDING_PRINCIPAL_MAX, APPROVALS_PENDING_SESSION_MAX,
-};
+use crate::limits::{APPROVAL_NOTE_BYTES_MAX, APPROVAL_RUN_WITHIN_SECS};
 use crate::policy::{ApprovalStamp, Decided, Denied, Held};
-use crate::session::{Session, SessionId};
+use crate::protocol::Block;
+use crate::session::Session;
 
 pub use approver::person;
 pub use escape::shown;
+pub use late::{LateAnswer, Redeemed};
 pub use question::{Question, Requester};
+use table::{Entry, Seat, Table, lock};
 
 /// What a person says to a question.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -49,27 +52,18 @@ pub struct Registry {
     table: Arc<Mutex<Table>>,
 }
 
-struct Table {
-    approvers: Vec<String>,
-    open: HashMap<String, Entry>,
-}
-
-struct Entry {
-    question: Question,
-    session: SessionId,
-    principal: Principal,
-    asked: SystemTime,
-    deadline: SystemTime,
-    /// `None` once answered: the first answer ends the question.
-    seat: Option<oneshot::Sender<Given>>,
-}
-
 /// The session's side of an open question. Dropping it withdraws the question.
 pub struct Pending {
     id: String,
     binding: String,
     approvers: Vec<String>,
     deadline: SystemTime,
+    /// How long it may be answered once nobody waits; `None` when a repeat could not be told from
+    /// another request.
+    late: Option<Duration>,
+    in_block: bool,
+    /// It stays open without this session.
+    kept: bool,
     answers: oneshot::Receiver<Given>,
     table: Arc<Mutex<Table>>,
 }
@@ -98,10 +92,25 @@ pub struct Proposed {
     recorded: oneshot::Receiver<()>,
 }
 
+/// What became of an approver's answer.
+#[derive(Debug)]
+pub enum Reaction {
+    /// The waiting session was told; it records the answer.
+    Told(Proposed),
+    /// Nobody waits: whoever called records the answer, and then settles it.
+    Late(Box<LateAnswer>),
+}
+
 impl Registry {
     /// No question yet. `approvers` are the groups that answer a question which names none.
     pub fn new(approvers: Vec<String>) -> Self {
-        Self { table: Arc::new(Mutex::new(Table { approvers, open: HashMap::new() })) }
+        Self {
+            table: Arc::new(Mutex::new(Table {
+                approvers,
+                open: HashMap::new(),
+                passes: Vec::new(),
+            })),
+        }
     }
 
     /// Replaces the default approver groups; holds for open questions too.
@@ -116,6 +125,7 @@ impl Registry {
     /// wait; `approval_no_approver` when no group could answer; `random_failed`.
     pub fn ask(&self, held: &Held, session: &Session, now: SystemTime) -> Result<Pending, Fault> {
         let mut table = lock(&self.table);
+        table.sweep(now);
         table.room(session)?;
         if held.ask.approvers.is_empty() && table.approvers.is_empty() {
             return Err(Fault::new(
@@ -128,7 +138,19 @@ impl Registry {
         }
         let id = table.mint()?;
         let binding = binding::hash(held, session);
-        let window = Duration::from_secs(u64::from(held.ask.decide_within_secs));
+        // Whoever asks the same anew waits for the new answer, not for the late one.
+        table
+            .open
+            .retain(|_, it| !matches!(it.seat, Seat::Late(_)) || it.question.binding != binding);
+        let state = held.request.state();
+        let in_block = state.block != Block::None;
+        let window = match in_block {
+            true => held.ask.decide_within_secs.min(held.terms.in_transaction_secs),
+            false => held.ask.decide_within_secs,
+        };
+        let window = Duration::from_secs(u64::from(window));
+        let late = (held.terms.late_secs > 0 && state.is_known())
+            .then(|| Duration::from_secs(u64::from(held.terms.late_secs)));
         // A deadline the clock can't express is one that has passed.
         let deadline = now.checked_add(window).unwrap_or(now);
         let (seat, answers) = oneshot::channel();
@@ -139,17 +161,19 @@ impl Registry {
             principal: session.principal().clone(),
             asked: now,
             deadline,
-            seat: Some(seat),
+            seat: Seat::Waiting(seat),
         };
         table.open.insert(id.clone(), entry);
         let approvers = held.ask.approvers.clone();
         let table = Arc::clone(&self.table);
-        Ok(Pending { id, binding, approvers, deadline, answers, table })
+        let kept = false;
+        Ok(Pending { id, binding, approvers, deadline, late, in_block, kept, answers, table })
     }
 
-    /// Every open question, oldest first, with long statements cut.
+    /// Every open question, oldest first, with long statements cut; the late ones among them.
     pub fn list(&self, now: SystemTime) -> Vec<Question> {
-        let table = lock(&self.table);
+        let mut table = lock(&self.table);
+        table.sweep(now);
         let mut open: Vec<&Entry> = table.open.values().collect();
         open.sort_by(|a, b| (a.asked, &a.question.id).cmp(&(b.asked, &b.question.id)));
         open.into_iter().map(|entry| entry.shown(&table.approvers, now).cut()).collect()
@@ -157,7 +181,8 @@ impl Registry {
 
     /// One open question, whole.
     pub fn question(&self, id: &str, now: SystemTime) -> Option<Question> {
-        let table = lock(&self.table);
+        let mut table = lock(&self.table);
+        table.sweep(now);
         table.open.get(id).map(|entry| entry.shown(&table.approvers, now))
     }
 
@@ -176,29 +201,28 @@ impl Registry {
         answer: Answer,
         note: &str,
         now: SystemTime,
-    ) -> Result<Proposed, Fault> {
+    ) -> Result<Reaction, Fault> {
         if note.len() > APPROVAL_NOTE_BYTES_MAX {
             let message = format!("the note is longer than {APPROVAL_NOTE_BYTES_MAX} bytes");
             return Err(Fault::new(Blame::Client, "note_too_long", "22001", message));
         }
         let mut table = lock(&self.table);
-        let Table { approvers, open } = &mut *table;
+        table.sweep(now);
+        let Table { approvers, open, .. } = &mut *table;
         let Some(entry) = open.get_mut(id) else {
             return Err(unknown());
         };
         approver::person(approver)?;
         approver::not_the_requester(approver, &entry.principal)?;
         approver::in_group(approver, entry.groups(approvers))?;
-        if now >= entry.deadline {
-            return Err(expired(id));
-        }
-        let Some(seat) = entry.seat.take() else {
-            return Err(Fault::new(
-                Blame::Client,
-                "approval_answered",
-                "YA002",
-                "this question has been answered already",
-            ));
+        let (seat, late) = match std::mem::replace(&mut entry.seat, Seat::Answered) {
+            Seat::Waiting(seat) if now >= entry.deadline => {
+                entry.seat = Seat::Waiting(seat);
+                return Err(expired(id));
+            }
+            Seat::Waiting(seat) => (Some(seat), None),
+            Seat::Late(late) => (None, Some(late)),
+            Seat::Answered => return Err(answered()),
         };
         let claims = approver.claims();
         let stamp = ApprovalStamp {
@@ -206,67 +230,17 @@ impl Registry {
             approver: format!("{} {}", claims.issuer, claims.subject),
             binding: entry.question.binding.clone(),
         };
-        let (recorded, acknowledged) = oneshot::channel();
-        let approver = claims.clone();
-        let given = Given { stamp, approver, answer, note: note.to_owned(), recorded };
-        seat.send(given).map_err(|_| withdrawn())?;
-        Ok(Proposed { id: id.to_owned(), recorded: acknowledged })
-    }
-}
-
-impl Table {
-    fn room(&self, session: &Session) -> Result<(), Fault> {
-        let claims = session.principal().claims();
-        let of_session = self.open.values().filter(|e| e.session == session.id()).count();
-        let of_principal = self
-            .open
-            .values()
-            .filter(|e| {
-                let other = e.principal.claims();
-                other.issuer == claims.issuer && other.subject == claims.subject
-            })
-            .count();
-        let (code, most) = if of_session >= APPROVALS_PENDING_SESSION_MAX {
-            ("approvals_session_full", APPROVALS_PENDING_SESSION_MAX)
-        } else if of_principal >= APPROVALS_PENDING_PRINCIPAL_MAX {
-            ("approvals_principal_full", APPROVALS_PENDING_PRINCIPAL_MAX)
-        } else if self.open.len() >= APPROVALS_PENDING_MAX {
-            ("approvals_full", APPROVALS_PENDING_MAX)
-        } else {
-            return Ok(());
-        };
-        let message = format!("too many requests wait for approval already (at most {most})");
-        Err(Fault::new(Blame::Client, code, "YA004", message)
-            .hint("wait until one of them is answered, or cancel one"))
-    }
-
-    fn mint(&self) -> Result<String, Fault> {
-        loop {
-            let mut random = [0u8; 10];
-            aws_lc_rs::rand::fill(&mut random).map_err(|_| {
-                Fault::new(Blame::Bug, "random_failed", "XX000", "no random numbers available")
-            })?;
-            let id = format!("apr_{}", base32(random));
-            if !self.open.contains_key(&id) {
-                return Ok(id);
-            }
+        let (approver, note) = (claims.clone(), note.to_owned());
+        if let Some(late) = late {
+            let asked_in = entry.session.to_string();
+            let table = Arc::clone(&self.table);
+            let late = LateAnswer::new(table, stamp, approver, answer, note, asked_in, late);
+            return Ok(Reaction::Late(Box::new(late)));
         }
-    }
-}
-
-impl Entry {
-    fn groups<'a>(&'a self, default: &'a [String]) -> &'a [String] {
-        let own = &self.question.approvers;
-        if own.is_empty() { default } else { own }
-    }
-
-    fn shown(&self, default: &[String], now: SystemTime) -> Question {
-        let mut question = self.question.clone();
-        question.approvers = self.groups(default).to_vec();
-        question.answered = self.seat.is_none();
-        question.age_secs = now.duration_since(self.asked).map_or(0, |age| age.as_secs());
-        question.expired = now >= self.deadline;
-        question
+        let (recorded, acknowledged) = oneshot::channel();
+        let given = Given { stamp, approver, answer, note, recorded };
+        seat.ok_or_else(withdrawn)?.send(given).map_err(|_| withdrawn())?;
+        Ok(Reaction::Told(Proposed { id: id.to_owned(), recorded: acknowledged }))
     }
 }
 
@@ -307,9 +281,38 @@ impl Pending {
         (&mut self.answers).await.map_err(|_| withdrawn())
     }
 
-    /// Ends the question at its deadline; the fault is for the caller.
-    pub fn expire(self) -> Fault {
-        expired(&self.id)
+    /// Ends the waiting at its deadline; the fault is for the caller. Where a repeat can be told
+    /// from any other request, the question itself stays, for a late answer.
+    pub fn expire(mut self, now: SystemTime) -> Fault {
+        let Some(late) = self.step_back(now) else { return expired(&self.id) };
+        let who = match self.approvers.is_empty() {
+            true => lock(&self.table).approvers.join(", "),
+            false => self.approvers.join(", "),
+        };
+        let again = if self.in_block { "again, in a transaction as this one" } else { "again" };
+        let hint = format!(
+            "Ask a member of {who} to approve {} within {} s. Then send the same statement \
+             {again}: it runs once, without a new question.",
+            self.id,
+            late.as_secs()
+        );
+        Fault { hint: None, ..expired(&self.id) }.hint(hint)
+    }
+
+    /// The caller has left without taking the question back: it stays, for a late answer.
+    pub fn leave(mut self, now: SystemTime) {
+        self.step_back(now);
+    }
+
+    fn step_back(&mut self, now: SystemTime) -> Option<Duration> {
+        let window = self.late?;
+        let until = now.checked_add(window)?;
+        let mut table = lock(&self.table);
+        // An answer that was on its way is lost with the one who waited for it.
+        table.open.get_mut(&self.id)?.seat = Seat::Late(late::Late { until, window });
+        table.thin_late(&self.id);
+        self.kept = true;
+        Some(window)
     }
 
     /// Makes an answer final. Call it only once the answer is durable in the log.
@@ -343,7 +346,9 @@ impl Pending {
 
 impl Drop for Pending {
     fn drop(&mut self) {
-        lock(&self.table).open.remove(&self.id);
+        if !self.kept {
+            lock(&self.table).open.remove(&self.id);
+        }
     }
 }
 
@@ -409,39 +414,15 @@ impl Held {
                 .hint("send the request again to ask again");
             return Err(Box::new(self.refuse(fault)));
         }
-        let Self { request, ruling, ask: _ } = self;
+        let Self { request, ruling, .. } = self;
         Ok(Decided { request, ruling, approval: Some(granted.stamp) })
     }
 
     /// Ends it without running it.
     pub fn refuse(self, fault: Fault) -> Denied {
-        let Self { request, ruling, ask: _ } = self;
+        let Self { request, ruling, .. } = self;
         Denied { request, ruling, fault }
     }
-}
-
-fn lock(table: &Mutex<Table>) -> MutexGuard<'_, Table> {
-    // Every change under the lock is one insert, remove or take, so a panic leaves it whole.
-    table.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// RFC 4648 base32, lower case: easy to read out and to type.
-fn base32(bytes: [u8; 10]) -> String {
-    const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
-    let mut text = String::with_capacity(16);
-    let mut bits = 0u32;
-    let mut held = 0u32;
-    for byte in bytes {
-        held = (held << 8) | u32::from(byte);
-        bits += 8;
-        while bits >= 5 {
-            bits -= 5;
-            let index = usize::try_from((held >> bits) & 31).unwrap_or(0);
-            text.extend(ALPHABET.get(index).copied().map(char::from));
-        }
-        held &= (1 << bits) - 1;
-    }
-    text
 }
 
 fn unknown() -> Fault {
@@ -451,6 +432,11 @@ fn unknown() -> Fault {
 
 fn withdrawn() -> Fault {
     Fault::new(Blame::Client, "approval_withdrawn", "57014", "the question was withdrawn")
+}
+
+fn answered() -> Fault {
+    let message = "this question has been answered already";
+    Fault::new(Blame::Client, "approval_answered", "YA002", message)
 }
 
 fn expired(id: &str) -> Fault {

@@ -57,7 +57,8 @@ impl Generation {
                     let (who, time) = (&settings.approvers, settings.decide_within_secs);
                     let ask = merge::asks(&tally.asks, who, time);
                     let ruling = self.ruling(tally, Verdict::Hold);
-                    Judged::Held(Held { request, ruling, ask })
+                    let terms = settings.approval_terms;
+                    Judged::Held(Held { request, ruling, ask, terms })
                 }
             },
         }

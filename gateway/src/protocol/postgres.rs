@@ -5,6 +5,7 @@ pub mod frame;
 pub mod frontend;
 pub mod lineage;
 pub mod names;
+pub mod observe;
 pub mod rows;
 pub mod startup;
 pub mod statement;

@@ -227,6 +227,10 @@ pub struct Approval {
     /// What they wrote.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub note: Option<String>,
+    /// The session that asked, when the answer came too late for it: this request is the
+    /// identical repeat that runs under it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub asked_in: Option<String>,
 }
 
 /// How a request ended, without the words of an error, which may quote data.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{TokenBinding, clip};
+use super::{ApprovalDecision, TokenBinding, clip};
 use crate::limits::ENTRY_LIST_ITEMS_MAX;
 use crate::policy::PluginStamp;
 
@@ -91,6 +91,22 @@ pub enum Event {
         /// What happened.
         detail: String,
     },
+    /// A person answered a question that nobody waited for any more. A yes lets one identical
+    /// repeat run; the session that runs it names the approval.
+    LateAnswer {
+        /// The approval.
+        id: String,
+        /// The session that asked.
+        session: String,
+        /// Who: `issuer subject`.
+        by: String,
+        /// `approved` or `denied`.
+        decision: ApprovalDecision,
+        /// Hash of what was asked, hex.
+        binding: String,
+        /// What they wrote.
+        note: String,
+    },
     /// A plugin failed.
     PluginTrap {
         /// The target.
@@ -132,6 +148,10 @@ impl Event {
             | Self::PolicyRejected { target: a, reason: b } => {
                 *a = clip(a);
                 *b = clip(b);
+            }
+            Self::LateAnswer { by, note, .. } => {
+                *by = clip(by);
+                *note = clip(note);
             }
             Self::PluginTrap { target, plugin, detail } => {
                 *target = clip(target);

@@ -65,6 +65,11 @@ impl Chain {
         self.tree.size()
     }
 
+    /// The number that the next new request gets; requests come from one place, in order.
+    pub(super) fn next_request(&self) -> u64 {
+        self.requests + 1
+    }
+
     /// Forgets a question that no request will run under.
     pub(super) fn forget(&mut self, approval_id: &str) {
         self.holds.remove(approval_id);

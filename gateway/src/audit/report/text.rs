@@ -227,6 +227,9 @@ fn approval(approval: &Approval, latency_millis: Option<u64>) -> String {
     if let Some(millis) = latency_millis {
         line.push_str(&format!(" after {}.{:03} s", millis / 1000, millis % 1000));
     }
+    if let Some(session) = &approval.asked_in {
+        line.push_str(&format!(", too late for {session}, which asked; this is the repeat"));
+    }
     if let Some(note) = &approval.note {
         line.push_str(&format!(": {note}"));
     }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::*;
 use crate::fault::Blame;
-use crate::policy::{Engine, PolicySettings, SettingRules, Verdict};
+use crate::policy::{ApprovalTerms, Engine, PolicySettings, SettingRules, Verdict};
 use crate::protocol::Statement;
 use crate::protocol::postgres::names::{Lookup, Prepared};
 
@@ -22,6 +22,7 @@ fn judgement(number: u64, class: Class) -> Judgement {
         approvers: Vec::new(),
         decide_within_secs: 60,
         masking: crate::policy::Masking::default(),
+        approval_terms: ApprovalTerms::default(),
     };
     let generation = Engine::new(None).unwrap().load(&settings).unwrap();
     let statement = Statement {

@@ -86,6 +86,10 @@ pub struct Question {
     pub answered: bool,
     /// The deadline has passed.
     pub expired: bool,
+    /// Nobody waits any more. Until then (seconds since the Unix epoch) it may still be answered:
+    /// a yes lets the same request run once when it is sent again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub late_until_at: Option<u64>,
 }
 
 impl Question {
@@ -126,6 +130,7 @@ impl Question {
             age_secs: 0,
             answered: false,
             expired: false,
+            late_until_at: None,
         }
     }
 
@@ -198,6 +203,6 @@ pub(super) fn hex(bytes: &[u8]) -> String {
     text
 }
 
-fn unix_secs(time: SystemTime) -> u64 {
+pub(super) fn unix_secs(time: SystemTime) -> u64 {
     time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs()
 }

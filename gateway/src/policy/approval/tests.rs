@@ -6,12 +6,12 @@ use aws_lc_rs::digest::{SHA256, digest};
 use bytes::Bytes;
 
 use super::escape::shown;
-use super::{Answer, Pending, Registry, binding};
+use super::{Answer, LateAnswer, Pending, Proposed, Reaction, Registry, binding};
 use crate::fault::Fault;
 use crate::identity::{Actor, Claims, Principal};
 use crate::limits::{
     APPROVAL_NOTE_BYTES_MAX, APPROVAL_RUN_WITHIN_SECS, APPROVAL_STATEMENT_SHOWN_BYTES_MAX,
-    APPROVALS_PENDING_PRINCIPAL_MAX, APPROVALS_PENDING_SESSION_MAX,
+    APPROVALS_LATE_PRINCIPAL_MAX, APPROVALS_PENDING_PRINCIPAL_MAX, APPROVALS_PENDING_SESSION_MAX,
 };
 use crate::policy::{Ask, Held, PluginStamp, Ruling, Verdict};
 use crate::protocol::{Block, Facts, Kind, Parameter, Request, State};
@@ -137,8 +137,24 @@ async fn approve(registry: &Registry, mut pending: Pending, at: SystemTime) -> s
     let proposed = registry.propose(pending.id(), &bob, Answer::Approve, "ok", at).unwrap();
     let given = pending.answer().await.unwrap();
     let granted = pending.acknowledge(given, at).unwrap();
-    proposed.recorded().await.unwrap();
+    told(proposed).recorded().await.unwrap();
     granted
+}
+
+/// The answer went to a session that waits.
+fn told(reaction: Reaction) -> Proposed {
+    match reaction {
+        Reaction::Told(proposed) => proposed,
+        Reaction::Late(late) => panic!("nobody waits: {late:?}"),
+    }
+}
+
+/// Nobody waits for the answer.
+fn late(reaction: Reaction) -> LateAnswer {
+    match reaction {
+        Reaction::Late(late) => *late,
+        Reaction::Told(proposed) => panic!("somebody waits: {proposed:?}"),
+    }
 }
 
 #[tokio::test]
@@ -169,7 +185,7 @@ async fn a_denied_request_is_refused_with_the_note() {
     let fault = pending.acknowledge(given, now()).unwrap_err();
     assert_eq!((fault.code, fault.sqlstate), ("approval_refused", "YA002"));
     assert_eq!(fault.detail.as_deref(), Some("not<U+202E> today"));
-    proposed.recorded().await.unwrap();
+    told(proposed).recorded().await.unwrap();
     assert_eq!(held().refuse(fault).fault().code, "approval_refused");
 }
 
@@ -253,9 +269,9 @@ fn an_expired_question_takes_no_answer() {
     assert!(registry.list(deadline).first().expect("still shown").expired);
     let before = deadline - Duration::from_millis(1);
     assert!(propose(before).is_ok(), "a refused answer does not use the question up");
-    let fault = pending.expire();
+    let fault = pending.expire(deadline);
     assert_eq!((fault.code, fault.sqlstate), ("approval_expired", "YA003"));
-    assert!(registry.list(before).is_empty());
+    assert!(registry.list(before).iter().all(|it| it.late_until_at.is_some()));
 }
 
 #[test]
@@ -289,13 +305,13 @@ async fn an_answer_that_is_not_recorded_has_no_effect() {
     let first = pending(&registry);
     let proposed = registry.propose(first.id(), &bob, Answer::Approve, "", now()).unwrap();
     drop(first);
-    assert_eq!(proposed.recorded().await.unwrap_err().code, "approval_not_recorded");
+    assert_eq!(told(proposed).recorded().await.unwrap_err().code, "approval_not_recorded");
     // The session takes it, and fails to record it.
     let mut second = pending(&registry);
     let proposed = registry.propose(second.id(), &bob, Answer::Approve, "", now()).unwrap();
     let given = second.answer().await.unwrap();
     drop(given);
-    assert_eq!(proposed.recorded().await.unwrap_err().code, "approval_not_recorded");
+    assert_eq!(told(proposed).recorded().await.unwrap_err().code, "approval_not_recorded");
 }
 
 #[tokio::test]
@@ -304,7 +320,7 @@ async fn nothing_is_final_before_the_session_says_so() {
     let mut pending = pending(&registry);
     let bob = principal(approver());
     let proposed = registry.propose(pending.id(), &bob, Answer::Approve, "", now()).unwrap();
-    let mut recorded = std::pin::pin!(proposed.recorded());
+    let mut recorded = std::pin::pin!(told(proposed).recorded());
     let given = pending.answer().await.unwrap();
     let waits = tokio::time::timeout(Duration::from_millis(20), &mut recorded).await;
     assert!(waits.is_err(), "the answer counts only once it is recorded");
@@ -498,4 +514,140 @@ fn the_caller_is_told_what_it_waits_for() {
     let notice = pending.notice(now() + Duration::from_secs(15));
     assert_eq!(notice.sqlstate, "YA001");
     assert!(notice.message.contains(pending.id()) && notice.message.contains("585 s"));
+}
+
+/// A question that expired, answered late.
+fn answered_late(registry: &Registry, answer: Answer) {
+    let pending = pending(registry);
+    let id = pending.id().to_owned();
+    let fault = pending.expire(now());
+    assert_eq!(fault.code, "approval_expired");
+    let hint = fault.hint.unwrap();
+    assert!(hint.contains(GROUP) && hint.contains(&id) && hint.contains("900 s"), "{hint}");
+    let question = registry.question(&id, now()).expect("it can still be answered");
+    assert!(question.late_until_at.is_some());
+    let bob = principal(approver());
+    let reaction = registry.propose(&id, &bob, answer, "late", now() + SECOND).unwrap();
+    late(reaction).settle(now() + SECOND);
+    assert!(registry.question(&id, now() + SECOND).is_none(), "it is answered once");
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+/// Just before a late answer, or the use of a late yes, has no time left.
+const WINDOW: Duration = Duration::from_secs(899);
+
+#[test]
+fn a_late_yes_runs_one_repeat() {
+    let registry = registry();
+    answered_late(&registry, Answer::Approve);
+    let later = now() + SECOND + WINDOW;
+    let redeemed = registry.redeem(&held(), &session(), later).expect("the identical repeat");
+    assert!(registry.redeem(&held(), &session(), later).is_none(), "the second has none");
+    assert_eq!((redeemed.note.as_str(), redeemed.approver.subject.as_str()), ("late", "bob"));
+    let decided = held().grant(redeemed.granted, &session(), later).expect("it may run");
+    assert!(decided.approval().is_some());
+    // Time ends it.
+    answered_late(&registry, Answer::Approve);
+    assert!(registry.redeem(&held(), &session(), later + 2 * SECOND).is_none());
+}
+
+#[test]
+fn a_late_no_stays_a_no() {
+    let registry = registry();
+    answered_late(&registry, Answer::Deny);
+    assert!(registry.redeem(&held(), &session(), now() + SECOND).is_none());
+}
+
+#[test]
+fn nothing_but_the_identical_repeat_has_a_late_yes() {
+    let registry = registry();
+    answered_late(&registry, Answer::Approve);
+    let at = now() + 2 * SECOND;
+    let text = "DELETE FROM orders WHERE id = $1";
+    let with = |state: State| {
+        held_of(request(text, b"7", "public").with_for_test(vec![parameter(b"7")], state))
+    };
+    let mut policy = held();
+    policy.ruling.policy_digest = "policy-2".into();
+    let others = [
+        held_of(request("DELETE FROM orders WHERE id = $1 ", b"7", "public")),
+        held_of(request(text, b"8", "public")),
+        held_of(request(text, b"7", "evil")),
+        with(State { block: Block::Open, ..state("public") }),
+        with(State { role: Some("postgres".into()), ..state("public") }),
+        with(State { role: None, ..state("public") }),
+        with(State { search_path: None, ..state("public") }),
+        policy,
+    ];
+    for other in others {
+        let shown = format!("{other:?}");
+        assert!(registry.redeem(&other, &session(), at).is_none(), "{shown}");
+    }
+    let mallory = Session::for_test(principal(Claims { subject: "mallory".into(), ..requester() }));
+    assert!(registry.redeem(&held(), &mallory, at).is_none(), "another principal");
+    assert!(registry.redeem(&held(), &session(), at).is_some(), "nobody has used it up");
+}
+
+#[test]
+fn a_late_answer_counts_only_once_it_is_recorded_and_only_in_time() {
+    let (registry, bob) = (registry(), principal(approver()));
+    let pending = pending(&registry);
+    let id = pending.id().to_owned();
+    pending.leave(now());
+    let propose = |at| registry.propose(&id, &bob, Answer::Approve, "", at);
+    let answer = late(propose(now()).unwrap());
+    assert!(registry.redeem(&held(), &session(), now()).is_none(), "it is not recorded yet");
+    assert_eq!(propose(now()).unwrap_err().code, "approval_answered");
+    drop(answer);
+    assert!(registry.redeem(&held(), &session(), now()).is_none(), "it could not be recorded");
+    let own = principal(Claims { subject: "alice".into(), ..approver() });
+    let own = registry.propose(&id, &own, Answer::Approve, "", now());
+    assert_eq!(own.unwrap_err().code, "approver_is_requester");
+    drop(propose(now() + WINDOW).expect("it is open again"));
+    assert_eq!(propose(now() + WINDOW + SECOND).unwrap_err().code, "approval_unknown");
+}
+
+#[test]
+fn what_cannot_be_repeated_exactly_is_not_kept() {
+    let registry = registry();
+    let unknown = State { search_path: None, ..state("public") };
+    let request = request("DELETE FROM orders", b"7", "public");
+    let held_unknown = held_of(request.with_for_test(Vec::new(), unknown));
+    let pending = registry.ask(&held_unknown, &session(), now()).unwrap();
+    let fault = pending.expire(now());
+    assert_eq!(fault.hint.as_deref(), Some("send the request again to ask again"));
+    assert!(registry.list(now()).is_empty());
+    // Asked anew, the late question gives way to the one that is waited for.
+    let first = self::pending(&registry);
+    first.leave(now());
+    let second = self::pending(&registry);
+    let listed: Vec<String> = registry.list(now()).into_iter().map(|it| it.id).collect();
+    assert_eq!(listed, [second.id()]);
+}
+
+#[test]
+fn late_questions_stay_few_and_hold_up_nobody() {
+    let registry = registry();
+    for number in 0..=APPROVALS_LATE_PRINCIPAL_MAX {
+        let text = format!("DELETE FROM orders WHERE id = {number}");
+        let held = held_of(request(&text, b"7", "public"));
+        let at = now() + Duration::from_millis(u64::try_from(number).unwrap());
+        registry.ask(&held, &session(), at).unwrap().leave(at);
+    }
+    let listed = registry.list(now() + SECOND);
+    assert_eq!(listed.len(), APPROVALS_LATE_PRINCIPAL_MAX);
+    assert!(!listed.iter().any(|it| it.statement.ends_with("= 0")), "the oldest has gone");
+    assert!(registry.ask(&held(), &session(), now()).is_ok(), "they take no place");
+}
+
+#[test]
+fn a_question_in_a_transaction_has_less_time() {
+    let registry = registry();
+    let open = State { block: Block::Open, ..state("public") };
+    let request = request("DELETE FROM orders", b"7", "public");
+    let held = held_of(request.with_for_test(Vec::new(), open));
+    let pending = registry.ask(&held, &session(), now()).unwrap();
+    assert_eq!(pending.deadline(), now() + Duration::from_secs(60));
+    let hint = pending.expire(now()).hint.unwrap();
+    assert!(hint.contains("in a transaction"), "{hint}");
 }

@@ -10,7 +10,8 @@ use wit_parser::Resolve;
 
 use crate::identity::{Claims, Principal};
 use crate::policy::{
-    Engine, Instances, OnError, PluginSettings, PolicySettings, SettingRules, Verdict, component,
+    ApprovalTerms, Engine, Instances, OnError, PluginSettings, PolicySettings, SettingRules,
+    Verdict, component,
 };
 use crate::protocol::{Access, Class, Column, Facts, Kind, Object, Request, Rows, Statement};
 use crate::session::Session;
@@ -179,6 +180,7 @@ pub(super) fn policy_of(plugins: Vec<PluginSettings>) -> PolicySettings {
         approvers: Vec::new(),
         decide_within_secs: 600,
         masking: crate::policy::Masking::default(),
+        approval_terms: ApprovalTerms::default(),
     }
 }
 

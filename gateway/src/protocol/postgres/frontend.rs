@@ -7,6 +7,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 use super::frame::{self, BadBody, Fields, Frame};
 use super::names::{Full, Lookup, Names, Portal, Prepared, STATEMENT_KIND};
+use super::observe;
 use crate::fault::{Blame, Fault};
 use crate::limits::NAME_BYTES_MAX;
 use crate::protocol::{Facts, Kind, Parameter, Request, State};
@@ -25,6 +26,8 @@ pub enum Control {
     Fail,
     /// Flush.
     Flush,
+    /// Asks for the settings that an approval is bound to ([`observe`]).
+    Observe,
     /// Sync.
     Sync,
     /// Terminate.
@@ -56,6 +59,7 @@ impl Control {
                 out.put_slice(&[0; 6]);
             }),
             Self::Flush => frame::put(out, b'H', |_| {}),
+            Self::Observe => observe::encode(out),
             Self::Sync => frame::put(out, b'S', |_| {}),
             Self::Terminate => frame::put(out, b'X', |_| {}),
         }
@@ -423,12 +427,16 @@ fn text(raw: &Bytes) -> Result<Arc<str>, Fault> {
     })
 }
 
+fn is_ours(name: &[u8]) -> bool {
+    name == REFUSED_STATEMENT || name == observe::NAME
+}
+
 fn name(name: &[u8]) -> Result<(), Fault> {
     let why = if name.len() > NAME_BYTES_MAX {
         format!("it has more than {NAME_BYTES_MAX} bytes, and the target would cut it")
     } else if std::str::from_utf8(name).is_err() {
         "it is not UTF-8".to_owned()
-    } else if name == REFUSED_STATEMENT {
+    } else if is_ours(name) {
         "it is reserved".to_owned()
     } else {
         return Ok(());
@@ -450,7 +458,7 @@ fn separate(facts: &Facts, names: &Names) -> Result<(), Fault> {
         for object in named {
             let own = match statement.verb.as_str() {
                 "deallocate" => false,
-                "prepare" => object.name.as_bytes() == REFUSED_STATEMENT,
+                "prepare" => is_ours(object.name.as_bytes()),
                 _ => names.is_prepared(object.name.as_bytes()),
             };
             if own {

@@ -1,0 +1,182 @@
+//! Answers that come when nobody waits any more: a yes lets one identical repeat run.
+//!
+//! Identical is what the binding says: same bytes, values, principal, target, policy, and the
+//! state of the session, which must be known. Nothing of it outlives the gateway's process.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+
+use super::table::{Seat, Table, lock};
+use super::{Answer, Granted, Registry, binding};
+use crate::identity::Claims;
+use crate::limits::{APPROVAL_RUN_WITHIN_SECS, APPROVALS_LATE_MAX, APPROVALS_LATE_PRINCIPAL_MAX};
+use crate::policy::{ApprovalStamp, Held};
+use crate::session::Session;
+
+/// How long a late question has.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Late {
+    /// Until when it may be answered.
+    pub(super) until: SystemTime,
+    /// For how long a yes can be used.
+    pub(super) window: Duration,
+}
+
+/// A yes that waits for its repeat.
+pub(super) struct Pass {
+    stamp: ApprovalStamp,
+    approver: Claims,
+    note: String,
+    asked_in: String,
+    until: SystemTime,
+}
+
+impl Pass {
+    /// True while it can still be used.
+    pub(super) fn lasts(&self, now: SystemTime) -> bool {
+        now < self.until
+    }
+}
+
+/// An answer to a question whose session no longer waits. It has no effect before
+/// [`LateAnswer::settle`]; dropped unsettled, the question is open again.
+pub struct LateAnswer {
+    stamp: ApprovalStamp,
+    approver: Claims,
+    answer: Answer,
+    note: String,
+    asked_in: String,
+    late: Late,
+    settled: bool,
+    table: Arc<Mutex<Table>>,
+}
+
+impl std::fmt::Debug for LateAnswer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LateAnswer").field("stamp", &self.stamp).finish_non_exhaustive()
+    }
+}
+
+impl LateAnswer {
+    pub(super) fn new(
+        table: Arc<Mutex<Table>>,
+        stamp: ApprovalStamp,
+        approver: Claims,
+        answer: Answer,
+        note: String,
+        asked_in: String,
+        late: Late,
+    ) -> Self {
+        Self { stamp, approver, answer, note, asked_in, late, settled: false, table }
+    }
+
+    /// The question, who answered, and what exactly it is about.
+    pub fn stamp(&self) -> &ApprovalStamp {
+        &self.stamp
+    }
+
+    /// Yes or no.
+    pub fn answer(&self) -> Answer {
+        self.answer
+    }
+
+    /// The approver's words, as sent.
+    pub fn note(&self) -> &str {
+        &self.note
+    }
+
+    /// The session that asked, `ses_...`.
+    pub fn asked_in(&self) -> &str {
+        &self.asked_in
+    }
+
+    /// Makes the answer final. Call it only once the answer is durable in the log.
+    pub fn settle(mut self, now: SystemTime) {
+        self.settled = true;
+        let mut table = lock(&self.table);
+        // The session's own repeat may have taken the question's place meanwhile; the yes holds
+        // all the same, for one repeat.
+        table.open.remove(&self.stamp.id);
+        if self.answer == Answer::Approve {
+            table.passes.push(Pass {
+                stamp: self.stamp.clone(),
+                approver: self.approver.clone(),
+                note: std::mem::take(&mut self.note),
+                asked_in: std::mem::take(&mut self.asked_in),
+                until: now.checked_add(self.late.window).unwrap_or(now),
+            });
+        }
+    }
+}
+
+impl Drop for LateAnswer {
+    fn drop(&mut self) {
+        if !self.settled
+            && let Some(entry) = lock(&self.table).open.get_mut(&self.stamp.id)
+        {
+            entry.seat = Seat::Late(self.late);
+        }
+    }
+}
+
+/// A late yes, taken by its repeat: nobody else can take it.
+#[derive(Debug)]
+pub struct Redeemed {
+    /// For [`Held::grant`].
+    pub granted: Granted,
+    /// Who said yes, as their token says.
+    pub approver: Claims,
+    /// Their words, as sent.
+    pub note: String,
+    /// The session that asked, `ses_...`.
+    pub asked_in: String,
+}
+
+impl Registry {
+    /// Takes the late yes to exactly this request, if there is one.
+    pub fn redeem(&self, held: &Held, session: &Session, now: SystemTime) -> Option<Redeemed> {
+        if !held.request().state().is_known() {
+            return None;
+        }
+        let mut table = lock(&self.table);
+        table.sweep(now);
+        if table.passes.is_empty() {
+            return None;
+        }
+        let wanted = binding::hash(held, session);
+        let at = table.passes.iter().position(|pass| pass.stamp.binding == wanted)?;
+        let Pass { stamp, approver, note, asked_in, until: _ } = table.passes.remove(at);
+        let run = Duration::from_secs(APPROVAL_RUN_WITHIN_SECS);
+        let run_before = now.checked_add(run).unwrap_or(now);
+        Some(Redeemed { granted: Granted { stamp, run_before }, approver, note, asked_in })
+    }
+}
+
+impl Table {
+    /// Keeps the late questions few: the oldest of this one's principal goes, then the oldest.
+    pub(super) fn thin_late(&mut self, id: &str) {
+        let Some(entry) = self.open.get(id) else { return };
+        let claims = entry.principal.claims();
+        let who = (claims.issuer.clone(), claims.subject.clone());
+        let mut late: Vec<(SystemTime, bool, String)> = Vec::new();
+        for (id, entry) in &self.open {
+            if matches!(entry.seat, Seat::Late(_)) {
+                let claims = entry.principal.claims();
+                let same = claims.issuer == who.0 && claims.subject == who.1;
+                late.push((entry.asked, same, id.clone()));
+            }
+        }
+        late.sort();
+        let own = late.iter().filter(|(_, same, _)| *same).count();
+        let oldest = if own > APPROVALS_LATE_PRINCIPAL_MAX {
+            late.iter().find(|(_, same, _)| *same)
+        } else if late.len() > APPROVALS_LATE_MAX {
+            late.first()
+        } else {
+            None
+        };
+        if let Some((_, _, id)) = oldest {
+            self.open.remove(id);
+        }
+    }
+}
