@@ -5,6 +5,7 @@
 //! medians; only ratios of one run mean anything.
 #![allow(clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::unwrap_used)]
 
+mod disk;
 mod figures;
 mod idle;
 mod load;
@@ -56,6 +57,9 @@ fn main() {
         println!("\nidle: {kib:.1} KiB of memory for each of {idle} sessions");
         summary.set("idle_session_kib", kib);
     }
+    let syncs = disk::syncs_per_second();
+    println!("\ndisk: {syncs:.0} synced writes of a page a second");
+    summary.set("disk_syncs_s", syncs);
     let file = report_file();
     summary.write(&file);
     println!("\nwritten to {}", file.display());

@@ -101,6 +101,9 @@ pub fn put_string(out: &mut BytesMut, text: &[u8]) {
     out.put_u8(0);
 }
 
+/// Longest field that is copied out of its message.
+const PIECE_COPIED_BYTES_MAX: usize = 1024;
+
 /// A checked reader over a message body: every field, and nothing left at the end.
 #[derive(Debug)]
 pub struct Fields(Bytes);
@@ -143,7 +146,7 @@ impl Fields {
     /// The bytes up to the next NUL, which is consumed.
     pub fn string(&mut self) -> Result<Bytes, BadBody> {
         let end = self.0.iter().position(|&byte| byte == 0).ok_or(BadBody)?;
-        let text = self.0.split_to(end);
+        let text = self.take(end);
         self.0.advance(1);
         Ok(text)
     }
@@ -157,9 +160,16 @@ impl Fields {
                 if length > self.0.len() {
                     return Err(BadBody);
                 }
-                Ok(Some(self.0.split_to(length)))
+                Ok(Some(self.take(length)))
             }
         }
+    }
+
+    /// The next bytes. A short piece is copied: names and values are kept for as long as their
+    /// statement or portal, and each would keep the whole read buffer with it.
+    fn take(&mut self, bytes: usize) -> Bytes {
+        let piece = self.0.split_to(bytes);
+        if bytes <= PIECE_COPIED_BYTES_MAX { Bytes::copy_from_slice(&piece) } else { piece }
     }
 
     /// All that is left.

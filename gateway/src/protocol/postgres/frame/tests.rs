@@ -76,3 +76,18 @@ fn fields_end_where_the_body_ends() {
     assert_eq!(all.rest(), "rest");
     assert_eq!(all.end(), Ok(()));
 }
+
+#[test]
+fn a_kept_name_does_not_keep_the_read_buffer() {
+    let mut read = BytesMut::with_capacity(64 * 1024);
+    put(&mut read, b'B', |out| {
+        put_string(out, b"name");
+        out.put_i32(5);
+        out.put_slice(b"value");
+    });
+    let mut fields = Fields::new(next(&mut read, 1000).unwrap().unwrap().body);
+    let kept = (fields.string().unwrap(), fields.value().unwrap());
+    fields.end().unwrap();
+    assert!(read.try_reclaim(64 * 1024), "the buffer is used again, not made anew");
+    assert_eq!(kept, (Bytes::from_static(b"name"), Some(Bytes::from_static(b"value"))));
+}
