@@ -1,6 +1,7 @@
 //! Ways to learn a hidden value without being shown it: each is a door that a masking mode keeps
 //! closed, and each really tells the value where the mode leaves it open.
 
+use portcullis_tests::operator::entries_of;
 use portcullis_tests::wire::{Wire, bind, execute, parse, query, sync, texts};
 
 use crate::stage::{Stage, policy};
@@ -358,4 +359,25 @@ fn columns_that_are_only_looked_at_close_no_door() {
     }
     wire.send(&query("SELECT 1")).expect("sending");
     wire.messages_until(b'Z').expect("the session goes on");
+}
+
+#[test]
+fn the_log_holds_what_was_refused_and_what_a_looser_mode_let_through() {
+    for (word, state) in [("strict", "denied"), ("values", "permitted")] {
+        let stage = stage(word);
+        let gateway = stage.site.start();
+        let sql = "SELECT id FROM customers WHERE email LIKE 'c%'";
+        stage.wire(&gateway).query(sql).expect(sql);
+        assert!(gateway.stop().success(), "the gateway stops");
+        let mut requests = entries_of(&stage.site.log_dir(), "request");
+        requests.retain(|entry| entry["body"]["findings"][0]["rule"] == "masking.predicate");
+        assert_eq!(requests.len(), 1, "{word}");
+        let body = &requests[0]["body"];
+        assert_eq!((&body["state"], &body["verdict"]), (&state.into(), &verdict(word).into()));
+        assert_eq!(body["findings"][0]["plugin"], "core");
+    }
+}
+
+fn verdict(word: &str) -> &'static str {
+    if word == "strict" { "deny" } else { "allow" }
 }

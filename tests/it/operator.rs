@@ -174,6 +174,7 @@ fn the_admin_endpoint_says_how_the_gateway_is() {
     assert_eq!(status["log"]["healthy"], true, "{status}");
     assert_eq!(status["targets"][0]["name"], "shop");
     assert_eq!(status["targets"][0]["log"], "durable");
+    assert_eq!(status["targets"][0]["masking"], "strict");
     assert_eq!(status["issuers"][0]["degraded"], false);
     assert_eq!(status["sessions_open"], 0);
     for path in ["/v1/approvals", "/v1/sessions", "/v1/log/checkpoint", "/v1/log/snapshot"] {

@@ -17,11 +17,10 @@ const RAISED_BY: [&[u8]; 2] = [b"exec_stmt_raise", b"PLy_output"];
 const RAISED: &[u8] = b"P0001";
 
 /// SQLSTATEs whose message names no value of a row, by prefix (PostgreSQL 18, Appendix A).
-const PLAIN: [&str; 14] = [
+const PLAIN: [&str; 13] = [
     "25",    // invalid transaction state
     "26000", // prepared statement does not exist
     "28",    // authorization
-    "34000", // cursor does not exist
     "40",    // serialization, deadlock
     "42501", // insufficient privilege
     "53",    // out of resources
@@ -29,10 +28,13 @@ const PLAIN: [&str; 14] = [
     "55P03", // lock not available
     "57014", // query canceled
     "57P",   // shutdown
-    "58",    // system error
-    "08",    // connection
+    "58000", // system error; the others of its class name files, which an argument may choose
+    "08P01", // protocol violation; the others quote what a module was told to connect to
     "YA",    // this gateway's own
 ];
+
+/// Who reports a missing cursor by the name that the statement itself gave.
+const CURSORS: [&[u8]; 3] = [b"PerformPortalClose", b"PerformPortalFetch", b"exec_execute_message"];
 
 /// SQLSTATEs plain only when the parser of the statement itself speaks, which then gives a
 /// position. Without one the same code comes at run time and quotes a row: `ssn::regclass` fails
@@ -137,6 +139,8 @@ fn is_plain(fields: &[Field]) -> bool {
         return false;
     }
     PLAIN.iter().any(|prefix| code.starts_with(prefix))
+        // A cursor that does not exist; `cursor_to_xml(ssn)` would quote a value as its name.
+        || (code == "34000" && find(fields, b'R').is_some_and(|it| CURSORS.contains(&it)))
         || (has(b'P') && PLAIN_WITH_POSITION.iter().any(|prefix| code.starts_with(prefix)))
 }
 

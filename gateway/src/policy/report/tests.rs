@@ -52,6 +52,12 @@ fn errors_that_quote_rows_are_scrubbed() {
         ("a dynamic statement", vec![(b'C', "42601"), (b'M', quote), (b'p', "1"), (b'q', quote)]),
         ("a context", vec![(b'C', "42601"), (b'M', quote), (b'P', "1"), (b'W', "f")]),
         ("RAISE without a context", code_raised),
+        (
+            "a cursor named by a value",
+            vec![(b'C', "34000"), (b'M', quote), (b'R', "cursor_to_xml")],
+        ),
+        ("a file named by a value", vec![(b'C', "58P01"), (b'M', quote), (b'R', "read_file")]),
+        ("a connection by a value", vec![(b'C', "08001"), (b'M', "no"), (b'D', quote)]),
         ("no code", vec![(b'M', quote)]),
     ] {
         let masked = report(frame(b'E', &fields), true, true);
@@ -89,6 +95,7 @@ fn errors_that_an_agent_needs_stay_readable() {
         vec![(b'S', "ERROR"), (b'C', "57014"), (b'M', "canceling statement")],
         vec![(b'S', "ERROR"), (b'C', "25P02"), (b'M', "current transaction is aborted")],
         vec![(b'S', "ERROR"), (b'C', "40001"), (b'M', "could not serialize access")],
+        vec![(b'C', "34000"), (b'M', "cursor \"c\" does not exist"), (b'R', "PerformPortalFetch")],
     ] {
         let given = frame(b'E', &fields);
         let masked = report(given.clone(), true, true);
