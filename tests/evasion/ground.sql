@@ -95,6 +95,7 @@ CREATE FUNCTION lower(integer) RETURNS text LANGUAGE sql AS 'SELECT public.deed(
 CREATE VIEW lowered AS SELECT lower(id) AS l FROM notes;
 CREATE VIEW calls AS SELECT deed() AS d;
 CREATE VIEW outer_calls AS SELECT d || '' AS e FROM calls;
+CREATE FUNCTION shown(people) RETURNS text LANGUAGE sql AS 'SELECT $1.secret';
 CREATE FUNCTION told(notes) RETURNS text LANGUAGE sql AS 'SELECT public.deed()';
 CREATE TYPE kind AS (n integer);
 CREATE FUNCTION as_text(kind) RETURNS text LANGUAGE sql AS 'SELECT public.deed()';

@@ -336,7 +336,7 @@ pub(crate) const CASES: &[Case] = &[
         "a role's or table's name",
         "DO $$ BEGIN EXECUTE (SELECT format('CREATE TABLE %I ()', \
           secret) FROM people WHERE id = 1); END $$;\nSELECT relname FROM pg_class \
-          ORDER BY oid DESC LIMIT 9;\n",
+          WHERE relkind = 'r' ORDER BY oid DESC LIMIT 3;\n",
     )
     .script()
     .writes(),

@@ -51,14 +51,18 @@ const CLASSES: [(&str, &[Case]); 14] = [
 ];
 
 /// So many there are at least; fewer were lost.
-const CASES_MIN: usize = 600;
+const CASES_MIN: usize = 800;
 
 /// Runs only the cases whose class or name holds this, for whoever looks into one.
 const ONLY: &str = "EVASION_ONLY";
 
-/// Attacks that get through, one a line: nothing stops them yet. They are no part of what the
+/// Attacks that get through, one a line, and why nothing stops them. They are no part of what the
 /// gateway promises; one that is stopped has to leave this list.
 const THROUGH: &str = include_str!("through.txt");
+
+fn through() -> Vec<&'static str> {
+    THROUGH.lines().filter_map(|line| Some(line.split_once(" | ")?.0)).collect()
+}
 
 #[test]
 fn no_attack_gets_past_its_guard() {
@@ -67,7 +71,7 @@ fn no_attack_gets_past_its_guard() {
         .iter()
         .flat_map(|(class, cases)| cases.iter().map(move |it| (*class, it)))
         .collect();
-    let through: Vec<&str> = THROUGH.lines().collect();
+    let through = through();
     assert!(all.len() - through.len() >= CASES_MIN, "{} cases", all.len());
     let chosen: Vec<_> =
         all.into_iter().filter(|(class, case)| label(class, case).contains(&only)).collect();
@@ -88,7 +92,9 @@ fn no_attack_gets_past_its_guard() {
     }
     let counts: Vec<String> = stopped.iter().map(|(class, n)| format!("{class} {n}")).collect();
     let total: usize = stopped.iter().map(|(_, n)| n).sum();
-    let line = format!("evasion: {total} of {} stopped: {}", chosen.len(), counts.join(", "));
+    let open = format!("{} known to get through", through.len());
+    let line =
+        format!("evasion: {total} of {} stopped, {open}: {}", chosen.len(), counts.join(", "));
     assert!(failures.is_empty(), "{}\n\n{line}", failures.join("\n\n"));
     eprintln!("{line}");
 }
@@ -105,7 +111,7 @@ fn every_case_has_a_name_of_its_own() {
         .flat_map(|(class, cases)| cases.iter().map(|case| label(class, case)))
         .collect();
     let total = names.len();
-    for line in THROUGH.lines() {
+    for line in through() {
         assert!(names.iter().any(|name| name == line), "no case is called {line:?}");
     }
     names.sort();

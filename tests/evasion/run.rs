@@ -133,10 +133,13 @@ impl Attempt {
     }
 }
 
-/// What was seen, with the database's own name out of it.
+/// What was seen, less the names that differ from one database to the next.
 fn alike(attempt: &Attempt, database: &Database<'_>) -> String {
-    let seen = String::from_utf8_lossy(&attempt.seen);
-    format!("{}{}", seen.replace(&database.name, "DATABASE"), attempt.after)
+    let seen = String::from_utf8_lossy(&attempt.seen).replace(&database.name, "DATABASE");
+    let mut parts = seen.split("pg_toast_");
+    let first = parts.next().unwrap_or_default().to_owned();
+    let rest = parts.map(|part| part.trim_start_matches(|letter: char| letter.is_ascii_digit()));
+    rest.fold(first, |text, part| text + "pg_toast_" + part) + &attempt.after
 }
 
 fn attempt(open: &Open<'_>, database: &Database<'_>, case: &Case, way: Way) -> Attempt {

@@ -5,6 +5,7 @@ use portcullis_tests::wire::{bind, close, describe, execute, flush, frame, parse
 use crate::case::{Case, effect, honest, leak, tell};
 
 const ORDERS: &str = "SELECT count(*), sum(quantity) FROM orders";
+const LARGE_OBJECTS: &str = "SELECT count(*) FROM pg_largeobject_metadata";
 const DELETE: &str = "DELETE FROM orders";
 const SECRET: &str = "SELECT secret FROM people";
 const OPEN: &str = "SELECT name FROM people";
@@ -336,6 +337,75 @@ fn an_error_in_a_pipeline() -> Runs {
     one(&[parse("", OPEN), run(""), parse("", sql), run(""), sync()])
 }
 
+fn copied_out() -> Runs {
+    one(&[parse("", "COPY people (secret) TO STDOUT"), run(""), sync()])
+}
+
+fn copied_out_in_binary() -> Runs {
+    let sql = "COPY people (secret, pin) TO STDOUT (FORMAT binary)";
+    one(&[parse("s", sql), describe(b'S', "s"), run("s"), sync()])
+}
+
+fn copied_out_of_a_query() -> Runs {
+    let sql = "COPY (SELECT secret AS name FROM people) TO STDOUT";
+    vec![[parse("", "SELECT 1"), run(""), parse("", sql), run(""), sync()].concat(), query(sql)]
+}
+
+/// A row in two pieces. What comes after the end gives a server that took none of it something
+/// to answer.
+fn rows_in() -> Vec<u8> {
+    [frame(b'd', b"9\tm"), frame(b'd', b"ug\t9\n"), frame(b'c', b""), sync(), query("SELECT 1")]
+        .concat()
+}
+
+fn copied_in() -> Runs {
+    vec![query("COPY orders FROM STDIN"), rows_in()]
+}
+
+/// As some drivers do: Sync comes before the rows.
+fn copied_in_by_parse() -> Runs {
+    vec![[parse("", "COPY orders FROM STDIN"), run(""), sync()].concat(), rows_in()]
+}
+
+fn copied_in_behind_another() -> Runs {
+    vec![query("SELECT 1; COPY orders FROM STDIN"), rows_in()]
+}
+
+/// FunctionCall of the function with this object id, text arguments, a text result.
+fn call(oid: u32, arguments: &[&str]) -> Vec<u8> {
+    let count = u8::try_from(arguments.len()).expect("a few arguments");
+    let mut body = [&oid.to_be_bytes()[..], &[0, 0, 0, count]].concat();
+    for argument in arguments {
+        let length = u32::try_from(argument.len()).expect("a short argument");
+        body.extend([&length.to_be_bytes()[..], argument.as_bytes()].concat());
+    }
+    body.extend([0, 0]);
+    frame(b'F', &body)
+}
+
+/// `lo_import(text)`.
+fn a_file_by_function_call() -> Runs {
+    vec![call(764, &["/etc/hostname"])]
+}
+
+/// `query_to_xml(text, boolean, boolean, text)`.
+fn a_query_by_function_call() -> Runs {
+    vec![call(2924, &["SELECT secret FROM people", "t", "t", ""])]
+}
+
+/// `pg_read_file(text)`.
+fn a_read_by_function_call() -> Runs {
+    vec![call(3826, &["PG_VERSION"])]
+}
+
+/// `set_config(text, text, boolean)`.
+fn a_setting_by_function_call() -> Runs {
+    vec![
+        call(2078, &["standard_conforming_strings", "off", "f"]),
+        query("SHOW standard_conforming_strings"),
+    ]
+}
+
 fn open_columns() -> Runs {
     one(&[parse("", OPEN), bind("", "", &[], true), execute("", 1), execute("", 0), sync()])
 }
@@ -399,5 +469,17 @@ pub(crate) const CASES: &[Case] = &[
         .writes(),
     leak("by a driver, an error", "").driver(&["SELECT secret::integer FROM people"]),
     effect("by a driver, a change", "", ORDERS).driver(&["DELETE FROM orders RETURNING id"]),
+    leak("copied out by parse", "").wire(copied_out).direct(),
+    leak("copied out in binary", "").wire(copied_out_in_binary).direct(),
+    leak("a query copied out", "").wire(copied_out_of_a_query).direct(),
+    effect("rows copied in, in pieces", "", ORDERS).wire(copied_in).direct(),
+    effect("rows copied in by parse", "", ORDERS).wire(copied_in_by_parse).direct(),
+    effect("rows copied in behind another", "", ORDERS).wire(copied_in_behind_another).direct(),
+    effect("a file read in by a function call", "", LARGE_OBJECTS)
+        .wire(a_file_by_function_call)
+        .direct(),
+    leak("a query by a function call", "").wire(a_query_by_function_call).direct(),
+    leak("a file by a function call", "").wire(a_read_by_function_call).direct().shows("15"),
+    leak("a setting by a function call", "").wire(a_setting_by_function_call).direct().shows("off"),
     honest("open columns, with nothing described", "", "Chidi").wire(open_columns),
 ];
