@@ -22,11 +22,13 @@ use systems::{Ground, System};
 /// Rounds, each forwards and backwards over all systems; `BENCH_ROUNDS` sets another number.
 const ROUNDS: u32 = 1;
 /// Seconds of one measurement; `BENCH_SECS` sets another number.
-const SECS: u32 = 2;
+const SECS: u32 = 3;
 /// Rows of a large result; `BENCH_ROWS` sets another number.
 const ROWS: u32 = 200_000;
 /// Idle sessions whose memory is measured; `BENCH_IDLE` sets another number.
 const IDLE: u32 = 100;
+/// Seconds of load before the first measurement; on a busy machine connecting takes one of them.
+const WARM_UP_SECS: u32 = 3;
 /// pgbench's scale factor: 100,000 rows each, small enough to stay in memory.
 const SCALE: u32 = 5;
 
@@ -70,7 +72,7 @@ fn measure(systems: &[System], workload: Workload, rounds: u32, length: Length) 
     let mut rows: Vec<Row> = systems.iter().map(|system| Row::new(system.name)).collect();
     for system in systems {
         // Loads what is loaded once; nobody counts it.
-        pgbench::run(system, workload, Length { secs: 1, ..length });
+        pgbench::run(system, workload, Length { secs: WARM_UP_SECS, ..length });
     }
     let there = 0..systems.len();
     let order: Vec<usize> = there.clone().chain(there.rev()).collect();
