@@ -12,6 +12,10 @@ pub const AUTH_MESSAGE_BYTES_MAX: usize = 65_535;
 pub const SIGN_IN_MILLIS_MAX: u64 = 20_000;
 /// Longest client message after sign-in; a statement can't be longer.
 pub const CLIENT_MESSAGE_BYTES_MAX: usize = 1024 * 1024;
+/// Longest CopyData message of a client (PostgreSQL: `MaxAllocSize`). It is passed on in pieces.
+pub const COPY_MESSAGE_BYTES_MAX: usize = 1024 * 1024 * 1024 - 1;
+/// Bytes of a client's rows for a COPY that are recorded and passed on at once.
+pub const COPY_RUN_BYTES_MAX: usize = 256 * 1024;
 /// Longest token of any protocol.
 pub const TOKEN_BYTES_MAX: usize = 16 * 1024;
 /// Prepared statements a session may hold at once.

@@ -2,6 +2,7 @@
 
 pub mod approval;
 pub mod component;
+mod copy;
 mod core;
 mod decision;
 mod digest;
@@ -27,6 +28,7 @@ use serde::{Deserialize, Serialize};
 use crate::fault::{Blame, Fault};
 use crate::protocol::{Kind, Outcome, Request};
 
+pub use copy::data;
 pub use generation::{Change, Generation, Policies};
 pub use host::Engine;
 pub use instances::Instances;
@@ -205,7 +207,7 @@ impl Held {
             Kind::SqlBind | Kind::SqlParse => {
                 Ok(Decided { request: self.request, ruling: self.ruling, approval: None })
             }
-            Kind::SqlExecute | Kind::SqlQuery => {
+            Kind::SqlCopyData | Kind::SqlExecute | Kind::SqlQuery => {
                 let message = "a held request was about to run unasked";
                 Err(Fault::new(Blame::Bug, "hold_skipped", "XX000", message))
             }

@@ -4,6 +4,7 @@
 mod approval;
 mod audit;
 mod cancel;
+mod copy;
 mod demo;
 mod extended;
 mod harness;

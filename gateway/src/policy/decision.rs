@@ -328,6 +328,7 @@ fn operation(seq: usize, statement: &Statement, request: &Request) -> Option<wit
 fn attributes(statement: &Statement, request: &Request) -> Vec<(String, String)> {
     let kind = match request.kind() {
         Kind::SqlBind => "sql_bind",
+        Kind::SqlCopyData => "sql_copy_data",
         Kind::SqlExecute => "sql_execute",
         Kind::SqlParse => "sql_parse",
         Kind::SqlQuery => "sql_query",

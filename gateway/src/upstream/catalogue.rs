@@ -73,6 +73,18 @@ pub struct Asked<'a> {
     pub lineage: u64,
     /// The session itself has a change of the schema's meaning under way.
     pub relinked: bool,
+    /// It is a COPY of a table: generated columns are described and not copied.
+    pub stored_only: bool,
+}
+
+impl Asked<'_> {
+    /// The fields of the result as this reading has them.
+    fn fields(&self, catalogue: &Catalogue) -> Vec<FieldDescription> {
+        let stored = |field: &&FieldDescription| {
+            !self.stored_only || !catalogue.is_generated(field.table_oid, field.attnum)
+        };
+        self.fields.iter().filter(stored).cloned().collect()
+    }
 }
 
 /// A catalogue as it was read at one time.
@@ -108,10 +120,11 @@ impl Catalogues {
     ) -> Result<Vec<Column>, Fault> {
         let database = self.database(session.database());
         let started = Instant::now();
-        let Asked { fields, facts, .. } = asked;
+        let facts = asked.facts;
         if database.is_settled(asked.lineage)
             && let Some(reading) = database.fresh()
-            && let Ok(columns) = reading.catalogue.columns(fields, &facts.statements)
+            && let Ok(columns) =
+                reading.catalogue.columns(&asked.fields(&reading.catalogue), &facts.statements)
         {
             return Ok(columns);
         }
@@ -120,9 +133,10 @@ impl Catalogues {
             _ => database.read(target, tls, session, started).await?,
         };
         let catalogue = &reading.catalogue;
-        let mut columns = catalogue.columns_guarded(fields, &facts.statements);
+        let fields = asked.fields(catalogue);
+        let mut columns = catalogue.columns_guarded(&fields, &facts.statements);
         if asked.relinked || !database.is_settled(asked.lineage) {
-            for (column, field) in columns.iter_mut().zip(fields) {
+            for (column, field) in columns.iter_mut().zip(&fields) {
                 if asked.relinked || !catalogue.holds_rows(field.table_oid) {
                     column.origins = vec![ANY_ORIGIN.to_owned()];
                     column.exact = false;
