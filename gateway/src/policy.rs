@@ -207,7 +207,7 @@ impl Held {
             Kind::SqlBind | Kind::SqlParse => {
                 Ok(Decided { request: self.request, ruling: self.ruling, approval: None })
             }
-            Kind::SqlCopyData | Kind::SqlExecute | Kind::SqlQuery => {
+            Kind::SqlCopyData | Kind::SqlExecute | Kind::SqlQuery | Kind::SqlSetting => {
                 let message = "a held request was about to run unasked";
                 Err(Fault::new(Blame::Bug, "hold_skipped", "XX000", message))
             }

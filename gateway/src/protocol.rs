@@ -234,6 +234,8 @@ pub enum Kind {
     SqlParse,
     /// PostgreSQL simple Query.
     SqlQuery,
+    /// A setting that a PostgreSQL session is to start with, judged as SET.
+    SqlSetting,
 }
 
 /// Session state that changes what a request means; part of what an approval is bound to.

@@ -11,6 +11,7 @@ mod harness;
 mod hostile;
 mod identity;
 mod large;
+mod liar;
 mod masking;
 mod masking_doors;
 mod operator;

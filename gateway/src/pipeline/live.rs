@@ -57,10 +57,11 @@ impl Live {
         recorder: Recorder,
         first: Arc<Generation>,
         begun: &[(String, String)],
+        state: &State,
     ) -> Self {
         let writes = ("default_transaction_read_only".to_owned(), "off".to_owned());
         let read_only = !begun.contains(&writes);
-        let state = State { role: session.role().to_owned(), read_only, ..State::default() };
+        let state = State { read_only, ..state.clone() };
         let shared = Shared {
             names: Names::default(),
             ledger: Ledger::new(),

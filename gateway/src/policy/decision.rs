@@ -332,6 +332,7 @@ fn attributes(statement: &Statement, request: &Request) -> Vec<(String, String)>
         Kind::SqlExecute => "sql_execute",
         Kind::SqlParse => "sql_parse",
         Kind::SqlQuery => "sql_query",
+        Kind::SqlSetting => "sql_setting",
     };
     let mut list = vec![("request".to_owned(), kind.to_owned())];
     let flags = [

@@ -15,7 +15,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
 use super::TargetSettings;
-use super::postgres::{Connection, connect};
+use super::postgres::{Connection, Start, connect};
 use super::tls::Tls;
 use crate::fault::{Blame, Fault};
 use crate::limits::{
@@ -245,12 +245,13 @@ async fn rows(
     let account = account.ok_or_else(|| unreadable("the role has no account"))?;
     // With no schema of users on the path, the server names every relation of a view's
     // definition with its schema, so the text means the same to whoever reads it.
-    let settings = [
+    let settings = vec![
         ("application_name".to_owned(), "portcullis catalogue".to_owned()),
         ("search_path".to_owned(), "pg_catalog".to_owned()),
         ("client_encoding".to_owned(), "UTF8".to_owned()),
     ];
-    let connection = connect(target, tls, account, session.database(), &settings).await?;
+    let start = Start { settings, granted: Vec::new() };
+    let connection = connect(target, tls, account, session.database(), start).await?;
     let mut reader = Reader { connection };
     let views = reader.query(VIEWS_SQL).await?;
     let mut view_descriptions = HashMap::new();

@@ -3,6 +3,7 @@
 
 mod control;
 mod copying;
+mod setting;
 
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ use crate::protocol::{Facts, Kind, Parameter, Request, State};
 use control::is_reserved;
 pub use control::{Control, DESCRIBED_STATEMENT, Named, REFUSED_STATEMENT};
 pub use copying::{copy_data, copy_fail};
+pub use setting::start_setting;
 
 /// How a refusal is told: what the client expects after the error.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
