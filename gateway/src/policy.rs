@@ -1,6 +1,7 @@
 //! Judging: a [`Request`] becomes [`Decided`], [`Held`] or [`Denied`]; a reply becomes [`Masked`].
 
 pub mod approval;
+mod call;
 pub mod component;
 mod copy;
 mod core;
@@ -28,6 +29,7 @@ use serde::{Deserialize, Serialize};
 use crate::fault::{Blame, Fault};
 use crate::protocol::{Kind, Outcome, Request};
 
+pub use call::function_result;
 pub use copy::data;
 pub use generation::{Change, Generation, Policies};
 pub use host::Engine;
@@ -207,7 +209,11 @@ impl Held {
             Kind::SqlBind | Kind::SqlParse => {
                 Ok(Decided { request: self.request, ruling: self.ruling, approval: None })
             }
-            Kind::SqlCopyData | Kind::SqlExecute | Kind::SqlQuery | Kind::SqlSetting => {
+            Kind::SqlCopyData
+            | Kind::SqlExecute
+            | Kind::SqlFunctionCall
+            | Kind::SqlQuery
+            | Kind::SqlSetting => {
                 let message = "a held request was about to run unasked";
                 Err(Fault::new(Blame::Bug, "hold_skipped", "XX000", message))
             }

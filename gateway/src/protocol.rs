@@ -230,6 +230,8 @@ pub enum Kind {
     SqlCopyData,
     /// PostgreSQL Execute of a bound portal.
     SqlExecute,
+    /// PostgreSQL FunctionCall: a function by its object id, with the values it is called with.
+    SqlFunctionCall,
     /// PostgreSQL Parse: prepares a statement.
     SqlParse,
     /// PostgreSQL simple Query.

@@ -3,6 +3,7 @@
 
 mod approval;
 mod audit;
+mod calls;
 mod cancel;
 mod copy;
 mod demo;

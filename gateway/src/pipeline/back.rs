@@ -17,7 +17,7 @@ use crate::fault::{Blame, Fault};
 use crate::limits::{LARGE_ROW_BYTES_MIN, SERVER_MESSAGE_BYTES_MAX};
 use crate::policy::{self, Instances, Masked, ResultPlan};
 use crate::protocol::postgres::backend::{self, Severity};
-use crate::protocol::postgres::frame::{self, Frame, Malformed};
+use crate::protocol::postgres::frame::{self, Fields, Frame, Malformed};
 use crate::protocol::postgres::lineage::FieldDescription;
 use crate::protocol::postgres::names::Answer;
 use crate::protocol::{self, Outcome};
@@ -128,6 +128,7 @@ impl<'a> Back<'a> {
             b'1' | b'2' | b'3' => self.acknowledge(&frame)?,
             b'G' => self.copy_in(&frame)?,
             b'H' => self.copy_out(&frame).await?,
+            b'V' => self.function_result(frame)?,
             b'c' => self.copy_done(&frame).await?,
             tag => return Err(out_of_step(format!("message type {tag:#04x}"))),
         }
@@ -309,7 +310,9 @@ impl<'a> Back<'a> {
                     (judgement.number, None)
                 }
                 Some(
-                    Expect::DescribeCopy { judgement, .. } | Expect::Execute { judgement, .. },
+                    Expect::DescribeCopy { judgement, .. }
+                    | Expect::Execute { judgement, .. }
+                    | Expect::Function { judgement, .. },
                 ) => (judgement.number, None),
                 Some(Expect::PrepareOwn { number, offset }) => {
                     frame.body = copying::moved(&frame.body, *offset);
@@ -323,7 +326,8 @@ impl<'a> Back<'a> {
                 Some(Expect::Sync) => (shared.ledger.last(), None),
                 _ => (0, None),
             };
-            if !matches!(shared.ledger.head(), Some(Expect::Query { .. })) {
+            let head = shared.ledger.head();
+            if !matches!(head, Some(Expect::Function { .. } | Expect::Query { .. })) {
                 shared.ledger.fail(&mut shared.names);
             }
             found
@@ -366,6 +370,22 @@ impl<'a> Back<'a> {
         Ok(())
     }
 
+    /// The result of a function that was called by its object id.
+    fn function_result(&mut self, frame: Frame) -> Result<(), Fault> {
+        let (number, hide) = match self.live.shared().ledger.head() {
+            Some(Expect::Function { judgement, harmless, answered }) if !*answered => {
+                *answered = true;
+                (judgement.number, judgement.generation.masks() && !*harmless)
+            }
+            _ => return Err(out_of_step("a function's result that was not asked for")),
+        };
+        let mut fields = Fields::new(frame.body);
+        let value = fields.value().and_then(|value| fields.end().map(|()| value));
+        let value = value.map_err(|_| out_of_step("a malformed FunctionCallResponse"))?;
+        self.push(number, policy::function_result(value, hide));
+        Ok(())
+    }
+
     fn acknowledge(&mut self, frame: &Frame) -> Result<(), Fault> {
         {
             let mut shared = self.live.shared();
@@ -395,7 +415,7 @@ impl<'a> Back<'a> {
     fn ready(&mut self, frame: &Frame) -> Result<(), Fault> {
         let status = *frame.body.first().ok_or_else(|| out_of_step("an empty ReadyForQuery"))?;
         match self.live.shared().ledger.pop() {
-            Some(Expect::Sync) => {}
+            Some(Expect::Function { .. } | Expect::Sync) => {}
             Some(Expect::Query { judgement, done, failed, .. }) => {
                 if !failed && done != judgement.facts.statements.len() {
                     return Err(mismatch(&format!("{done} statements")));

@@ -1,5 +1,6 @@
 //! From the client to the target: every message is judged and recorded before it is sent.
 
+mod calling;
 mod copying;
 mod sending;
 
@@ -19,7 +20,7 @@ use super::live::Live;
 use super::masking::Guard;
 use super::{ClientStream, End};
 use crate::fault::{Blame, Fault};
-use crate::limits::{CLIENT_MESSAGE_BYTES_MAX, READ_BYTES};
+use crate::limits::{CLIENT_MESSAGE_BYTES_MAX, CLIENT_VALUES_BYTES_MAX, READ_BYTES};
 use crate::policy::{Decided, Denied, Generation, Held, Instances, Judged, Ruling};
 use crate::protocol::postgres::frame::{self, Frame, HEADER_BYTES, Malformed};
 use crate::protocol::postgres::frontend::{self, Control, Cycle, DESCRIBED_STATEMENT, Named, Step};
@@ -123,7 +124,11 @@ impl<'a> Forward<'a> {
         if self.skip_bytes > 0 {
             return Ok(None);
         }
-        match frame::next(&mut self.buffer, CLIENT_MESSAGE_BYTES_MAX) {
+        let bytes_max = match self.buffer.first() {
+            Some(b'B' | b'F') => CLIENT_VALUES_BYTES_MAX,
+            _ => CLIENT_MESSAGE_BYTES_MAX,
+        };
+        match frame::next(&mut self.buffer, bytes_max) {
             Ok(frame) => Ok(frame),
             Err(Malformed::Length(length)) => Err(violation(format!("message length {length}"))),
             Err(Malformed::Oversize { tag, body_bytes }) => {
@@ -152,10 +157,12 @@ impl<'a> Forward<'a> {
         if self.skip_to_sync {
             return Ok(());
         }
-        let message = format!(
-            "the message has {body_bytes} bytes, more than the \
-             {CLIENT_MESSAGE_BYTES_MAX} that can be judged"
-        );
+        let most = match tag {
+            b'B' | b'F' => CLIENT_VALUES_BYTES_MAX,
+            _ => CLIENT_MESSAGE_BYTES_MAX,
+        };
+        let message =
+            format!("the message has {body_bytes} bytes, more than the {most} that can be judged");
         let fault = Fault::new(Blame::Client, "statement_too_long", "54000", message)
             .hint("Send it in smaller statements; the session goes on.");
         self.refuse(cycle, fault, None).await
@@ -174,6 +181,7 @@ impl<'a> Forward<'a> {
         };
         match step {
             Step::Bind { request, name, id } => self.bind(request, name, id).await?,
+            Step::Call(call) => self.call(call).await?,
             Step::Close { named, id } => {
                 let expect = Expect::Close { named: named.clone(), id };
                 self.say(Control::Close(named), Some(expect));

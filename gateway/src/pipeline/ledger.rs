@@ -86,6 +86,9 @@ pub(super) enum Expect {
     Execute { judgement: Judgement, slot: PlanSlot, copies: Copies },
     /// The error that the gateway provoked; the client is told this fault instead.
     Fail(Box<Fault>),
+    /// FunctionCallResponse, then ReadyForQuery: whether the result may be shown, and whether it
+    /// came.
+    Function { judgement: Judgement, harmless: bool, answered: bool },
     /// ParseComplete.
     Parse { name: Bytes, id: u64 },
     /// ParseComplete of the gateway's own statement, made of a part of request `number`; where
@@ -170,7 +173,9 @@ impl Ledger {
     pub(super) fn at_boundary(&self) -> bool {
         match self.queue.back() {
             None => !self.skips(),
-            Some(expect) => matches!(expect, Expect::Sync | Expect::Query { .. }),
+            Some(expect) => {
+                matches!(expect, Expect::Sync | Expect::Query { .. } | Expect::Function { .. })
+            }
         }
     }
 
@@ -228,7 +233,9 @@ impl Ledger {
         for expect in self.queue.iter().take_while(|expect| !matches!(expect, Expect::Sync)) {
             match expect {
                 Expect::Execute { judgement, .. } if judgement.is_quiet() => runs += 1,
-                Expect::Execute { .. } | Expect::Query { .. } => return false,
+                Expect::Execute { .. } | Expect::Function { .. } | Expect::Query { .. } => {
+                    return false;
+                }
                 _ => {}
             }
         }
@@ -260,7 +267,9 @@ impl Expect {
     /// What it may do to the schema.
     pub(super) fn change(&self) -> Change {
         match self {
-            Self::Execute { judgement, .. } | Self::Query { judgement, .. } => judgement.change,
+            Self::Execute { judgement, .. }
+            | Self::Function { judgement, .. }
+            | Self::Query { judgement, .. } => judgement.change,
             _ => Change::None,
         }
     }

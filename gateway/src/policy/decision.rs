@@ -330,6 +330,7 @@ fn attributes(statement: &Statement, request: &Request) -> Vec<(String, String)>
         Kind::SqlBind => "sql_bind",
         Kind::SqlCopyData => "sql_copy_data",
         Kind::SqlExecute => "sql_execute",
+        Kind::SqlFunctionCall => "sql_function_call",
         Kind::SqlParse => "sql_parse",
         Kind::SqlQuery => "sql_query",
         Kind::SqlSetting => "sql_setting",

@@ -42,6 +42,8 @@ struct Database {
     current: ArcSwapOption<Reading>,
     /// One reader at a time; the others use what it read.
     reading: tokio::sync::Mutex<()>,
+    /// Names of functions by object id, and when they were read.
+    functions: tokio::sync::Mutex<Option<(HashMap<u32, String>, Instant)>>,
     /// Counts changes of the schema seen by this gateway.
     epoch: AtomicU64,
     /// Counts beginnings and ends of changes to what things mean.
@@ -176,6 +178,30 @@ impl Catalogues {
         }
     }
 
+    /// The name of a function, `schema.name`, by its object id.
+    ///
+    /// # Errors
+    /// The catalogue can't be read.
+    pub async fn function(
+        &self,
+        target: &TargetSettings,
+        tls: Option<&Tls>,
+        session: &Session,
+        oid: u32,
+    ) -> Result<Option<String>, Fault> {
+        let database = self.database(session.database());
+        let mut functions = database.functions.lock().await;
+        let age = Duration::from_millis(CATALOGUE_AGE_MILLIS_MAX);
+        if functions.as_ref().is_none_or(|(_, at)| at.elapsed() >= age) {
+            let at = Instant::now();
+            let limit = Duration::from_millis(CATALOGUE_READ_MILLIS_MAX);
+            let read = timeout(limit, function_names(target, tls, session));
+            let names = read.await.map_err(|_| unreadable("it did not answer in time"))??;
+            *functions = Some((names, at));
+        }
+        Ok(functions.as_ref().and_then(|(names, _)| names.get(&oid).cloned()))
+    }
+
     /// Counts changes of what things mean; what is judged now runs under this lineage or a later.
     pub fn lineage(&self, database: &str) -> u64 {
         self.database(database).lineage.load(Ordering::SeqCst)
@@ -236,11 +262,33 @@ impl Database {
     }
 }
 
-async fn rows(
+/// Functions: oid, schema, name.
+const FUNCTION_NAMES_SQL: &str = "\
+SELECT p.oid, n.nspname, p.proname FROM pg_catalog.pg_proc p \
+JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) p.pronamespace";
+
+async fn function_names(
     target: &TargetSettings,
     tls: Option<&Tls>,
     session: &Session,
-) -> Result<CatalogueRows, Fault> {
+) -> Result<HashMap<u32, String>, Fault> {
+    let mut reader = Reader { connection: own_connection(target, tls, session).await? };
+    let rows = reader.query(FUNCTION_NAMES_SQL).await?;
+    reader.send(|out| Control::Terminate.encode(out)).await?;
+    let named = |row: Row| match row.as_slice() {
+        [Some(oid), Some(schema), Some(name)] => {
+            Some((oid.parse().ok()?, format!("{schema}.{name}")))
+        }
+        _ => None,
+    };
+    Ok(rows.into_iter().filter_map(named).collect())
+}
+
+async fn own_connection(
+    target: &TargetSettings,
+    tls: Option<&Tls>,
+    session: &Session,
+) -> Result<Connection, Fault> {
     let account = target.accounts.iter().find(|account| account.role == session.role());
     let account = account.ok_or_else(|| unreadable("the role has no account"))?;
     // With no schema of users on the path, the server names every relation of a view's
@@ -251,8 +299,15 @@ async fn rows(
         ("client_encoding".to_owned(), "UTF8".to_owned()),
     ];
     let start = Start { settings, granted: Vec::new() };
-    let connection = connect(target, tls, account, session.database(), start).await?;
-    let mut reader = Reader { connection };
+    connect(target, tls, account, session.database(), start).await
+}
+
+async fn rows(
+    target: &TargetSettings,
+    tls: Option<&Tls>,
+    session: &Session,
+) -> Result<CatalogueRows, Fault> {
+    let mut reader = Reader { connection: own_connection(target, tls, session).await? };
     let views = reader.query(VIEWS_SQL).await?;
     let mut view_descriptions = HashMap::new();
     for view in &views {

@@ -1,6 +1,7 @@
 //! What a signed-in client sends: decoding, and the step each message asks for
 //! (PostgreSQL 18, sections 54.2.2 to 54.2.4 and 54.7).
 
+mod call;
 mod control;
 mod copying;
 mod setting;
@@ -15,6 +16,7 @@ use crate::fault::{Blame, Fault};
 use crate::limits::NAME_BYTES_MAX;
 use crate::protocol::{Facts, Kind, Parameter, Request, State};
 
+pub use call::Call;
 use control::is_reserved;
 pub use control::{Control, DESCRIBED_STATEMENT, Named, REFUSED_STATEMENT};
 pub use copying::{copy_data, copy_fail};
@@ -35,6 +37,8 @@ pub enum Cycle {
 pub enum Step {
     /// Judge the Bind; the portal exists once it is sent.
     Bind { request: Request, name: Bytes, id: u64 },
+    /// Judge the call, once its function has a name.
+    Call(Call),
     /// Close.
     Close { named: Named, id: u64 },
     /// Describe; `portal` when a portal is described.
@@ -99,25 +103,11 @@ pub fn step(
             fields.rest();
             Ok(Step::Ignore)
         }
-        b'F' => {
-            fields.rest();
-            Ok(refuse_function_call())
-        }
+        b'F' => call::read(&mut fields).map(Step::Call),
         _ => return Err(violation(format!("message type {tag:#04x} is unknown"))),
     };
     let step = step.and_then(|step| fields.end().map(|()| step));
     step.map_err(|BadBody| violation(format!("message '{}' is malformed", tag as char)))
-}
-
-fn refuse_function_call() -> Step {
-    let fault = Fault::new(
-        Blame::Policy,
-        "function_call_refused",
-        "0A000",
-        "function calls by object id (fast path) are refused",
-    )
-    .hint("Call the function with SELECT instead; the session goes on.");
-    Step::Refuse { cycle: Cycle::Simple, fault, request: None }
 }
 
 fn query(
