@@ -10,8 +10,17 @@ pub const STARTUP_PACKET_BYTES_MAX: usize = 10_000;
 pub const AUTH_MESSAGE_BYTES_MAX: usize = 65_535;
 /// How long a client may take from connecting until it is signed in.
 pub const SIGN_IN_MILLIS_MAX: u64 = 20_000;
-/// Longest client message after sign-in; a statement can't be longer.
+/// Longest client message after sign-in that has no bound of its own; a statement can't be longer.
 pub const CLIENT_MESSAGE_BYTES_MAX: usize = 1024 * 1024;
+/// Longest message of a client that carries values: Bind, FunctionCall. In base64 they fit into
+/// one payload of the log, which is stored in parts.
+pub const CLIENT_VALUES_BYTES_MAX: usize = 20 * 1024 * 1024;
+/// Functions that a target may open to calls by object id.
+pub const FUNCTION_CALLS_COUNT_MAX: usize = 256;
+/// Longest CopyData message of a client (PostgreSQL: `MaxAllocSize`). It is passed on in pieces.
+pub const COPY_MESSAGE_BYTES_MAX: usize = 1024 * 1024 * 1024 - 1;
+/// Bytes of a client's rows for a COPY that are recorded and passed on at once.
+pub const COPY_RUN_BYTES_MAX: usize = 256 * 1024;
 /// Longest token of any protocol.
 pub const TOKEN_BYTES_MAX: usize = 16 * 1024;
 /// Prepared statements a session may hold at once.

@@ -51,7 +51,7 @@ use crate::policy::SettingRules;
 use crate::protocol::postgres::backend::Severity;
 use crate::protocol::postgres::startup::Startup;
 use crate::session::registry::Registered;
-use crate::upstream::postgres::{CancelKey, Connection};
+use crate::upstream::postgres::{CancelKey, Connection, Start};
 use crate::{listener, upstream};
 use live::Live;
 
@@ -146,7 +146,11 @@ async fn admit(
         Ok(recorder) => recorder,
         Err(fault) => return Err(Box::new((client, fault))),
     };
-    let connected = connect(gateway, &target, &session, startup, &settings).await;
+    let judged = signin::judge(settings, &target, &session, &policy, &recorder).await;
+    let connected = match judged {
+        Ok(start) => connect(gateway, &target, &session, startup, start).await,
+        Err(fault) => Err(fault),
+    };
     match connected {
         Ok((connection, place)) => {
             let begun = connection.parameters();
@@ -167,7 +171,7 @@ async fn connect(
     target: &runtime::Target,
     session: &crate::session::Session,
     startup: &Startup,
-    settings: &[(String, String)],
+    start: Start,
 ) -> Result<(Connection, Registered), Fault> {
     let accounts = &target.settings.accounts;
     let account = accounts.iter().find(|account| account.role == session.role());
@@ -178,7 +182,7 @@ async fn connect(
     let tls = target.tls.as_ref();
     let database = session.database();
     let connection =
-        upstream::postgres::connect(&target.settings, tls, account, database, settings).await?;
+        upstream::postgres::connect(&target.settings, tls, account, database, start).await?;
     for (name, value) in connection.parameters() {
         reported::check(name, value, None, &SettingRules::default())?;
     }

@@ -1,7 +1,9 @@
 //! Judging: a [`Request`] becomes [`Decided`], [`Held`] or [`Denied`]; a reply becomes [`Masked`].
 
 pub mod approval;
+mod call;
 pub mod component;
+mod copy;
 mod core;
 mod decision;
 mod digest;
@@ -29,6 +31,8 @@ use crate::fault::{Blame, Fault};
 use crate::limits::{APPROVAL_IN_TRANSACTION_SECS, APPROVAL_LATE_SECS};
 use crate::protocol::{Kind, Outcome, Request, State};
 
+pub use call::function_result;
+pub use copy::data;
 pub use generation::{Change, Generation, Policies};
 pub use host::Engine;
 pub use instances::Instances;
@@ -224,7 +228,11 @@ impl Held {
             Kind::SqlBind | Kind::SqlParse => {
                 Ok(Decided { request: self.request, ruling: self.ruling, approval: None })
             }
-            Kind::SqlExecute | Kind::SqlQuery => {
+            Kind::SqlCopyData
+            | Kind::SqlExecute
+            | Kind::SqlFunctionCall
+            | Kind::SqlQuery
+            | Kind::SqlSetting => {
                 let message = "a held request was about to run unasked";
                 Err(Fault::new(Blame::Bug, "hold_skipped", "XX000", message))
             }

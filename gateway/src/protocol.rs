@@ -227,12 +227,19 @@ pub struct Parameter {
 pub enum Kind {
     /// PostgreSQL Bind: values for a prepared statement.
     SqlBind,
+    /// PostgreSQL CopyData, a run of them: rows for a COPY ... FROM STDIN that was permitted
+    /// before. A CopyFail too, with the client's words for it as its text.
+    SqlCopyData,
     /// PostgreSQL Execute of a bound portal.
     SqlExecute,
+    /// PostgreSQL FunctionCall: a function by its object id, with the values it is called with.
+    SqlFunctionCall,
     /// PostgreSQL Parse: prepares a statement.
     SqlParse,
     /// PostgreSQL simple Query.
     SqlQuery,
+    /// A setting that a PostgreSQL session is to start with, judged as SET.
+    SqlSetting,
 }
 
 /// A transaction block, as the target has it.
@@ -321,7 +328,8 @@ impl Request {
     pub fn shared_facts(&self) -> Arc<Facts> {
         Arc::clone(&self.facts)
     }
-    /// Bound values; empty unless the kind is [`Kind::SqlBind`] or [`Kind::SqlExecute`].
+    /// Bound values, and the bytes of a [`Kind::SqlCopyData`]; empty for other kinds than these
+    /// and [`Kind::SqlExecute`].
     pub fn parameters(&self) -> &[Parameter] {
         &self.parameters
     }

@@ -48,6 +48,15 @@ pub struct Account {
     pub password: Secret,
 }
 
+/// A function that clients may call by object id, as libpq does for large objects.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct FunctionCall {
+    /// `schema.name`.
+    pub name: String,
+    /// Its result holds nothing of any table, so it is shown where columns are masked.
+    pub harmless: bool,
+}
+
 /// One guarded system. Plain data, checked by the configuration reader.
 #[derive(Clone, Debug)]
 pub struct TargetSettings {
@@ -67,6 +76,8 @@ pub struct TargetSettings {
     pub durability: crate::audit::Durability,
     /// What requests may do.
     pub policy: crate::policy::PolicySettings,
+    /// Functions that clients may call by object id.
+    pub function_calls: Vec<FunctionCall>,
     /// Refuse a statement that the two parsers read differently (`strict`), or trust the
     /// PostgreSQL grammar alone (`compat`).
     pub strict_parsers: bool,

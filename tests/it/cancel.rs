@@ -17,7 +17,7 @@ const SLEEPS: &str = "SELECT count(*) FROM pg_stat_activity \
     WHERE query LIKE 'SELECT pg_sleep%' AND state = 'active'";
 
 /// A signed-in connection that shows its process id and cancel key.
-fn keyed(stage: &Stage, gateway: &Gateway<'_>, version: u32) -> (Wire, Vec<u8>) {
+pub(crate) fn keyed(stage: &Stage, gateway: &Gateway<'_>, version: u32) -> (Wire, Vec<u8>) {
     let mut wire = gateway.wire_tls();
     wire.send(&start_up(version, &[("user", APP_ROLE), ("database", DATABASE)])).unwrap();
     assert_eq!(wire.message().unwrap().tag, b'R');
@@ -28,7 +28,7 @@ fn keyed(stage: &Stage, gateway: &Gateway<'_>, version: u32) -> (Wire, Vec<u8>) 
     (wire, key.body.clone())
 }
 
-fn cancel_request(key: &[u8]) -> Vec<u8> {
+pub(crate) fn cancel_request(key: &[u8]) -> Vec<u8> {
     let length = u32::try_from(8 + key.len()).unwrap();
     [&length.to_be_bytes()[..], &CANCEL_CODE.to_be_bytes(), key].concat()
 }

@@ -347,14 +347,6 @@ fn function_calls_are_refused_and_the_session_goes_on() {
         ("E Z", "0A000")
     );
     assert_eq!(tags(&wire.query("SELECT 1").unwrap()), "T D C Z");
-    for sql in ["COPY orders TO STDOUT", "COPY orders FROM STDIN", "COPY (SELECT 1) TO STDOUT"] {
-        let answers = wire.query(sql).unwrap();
-        assert_eq!(
-            (tags(&answers).as_str(), answers[0].field(b'C').unwrap().as_str()),
-            ("E Z", "0A000")
-        );
-    }
-    assert_eq!(tags(&wire.query("SELECT 1").unwrap()), "T D C Z");
 }
 
 #[test]

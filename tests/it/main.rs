@@ -3,7 +3,9 @@
 
 mod approval;
 mod audit;
+mod calls;
 mod cancel;
+mod copy;
 mod demo;
 mod extended;
 mod facts;
@@ -12,6 +14,7 @@ mod hostile;
 mod identity;
 mod large;
 mod late;
+mod liar;
 mod masking;
 mod masking_doors;
 mod operator;

@@ -179,6 +179,30 @@ fn oversize_and_unreadable_messages_are_refused_and_the_session_goes_on() {
 }
 
 #[test]
+fn values_may_be_longer_than_statements_up_to_a_bound() {
+    let stage = Stage::new();
+    let gateway = stage.site.start();
+    let mut wire = stage.wire(&gateway);
+    for (bytes, answers) in [(5_000_000, "1 2 D C Z"), (20 * 1024 * 1024 + 1, "1 E Z")] {
+        let value = "x".repeat(bytes);
+        let run = [
+            parse("", "SELECT length($1::text)"),
+            bind("", "", &[&value], false),
+            execute("", 0),
+            sync(),
+        ];
+        wire.send(&run.concat()).unwrap();
+        let messages = wire.messages_until(b'Z').unwrap();
+        assert_eq!(tags(&messages), answers, "{bytes} bytes");
+        match messages.iter().find(|message| message.tag == b'E') {
+            Some(error) => assert_eq!(error.field(b'C').as_deref(), Some("54000")),
+            None => assert_eq!(texts(&messages), [Some(bytes.to_string())]),
+        }
+    }
+    assert_eq!(tags(&wire.query("SELECT 1").unwrap()), "T D C Z");
+}
+
+#[test]
 fn a_driver_prepares_executes_and_pipelines() {
     let stage = Stage::new();
     let gateway = stage.site.start();

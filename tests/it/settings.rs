@@ -1,7 +1,9 @@
 //! What a session may change of the settings that its statements were judged under, through real
 //! psql: each way is refused before anything runs, and an open policy lets each of them run.
 
+use portcullis_tests::operator::entries_of;
 use portcullis_tests::postgres::APP_ROLE;
+use serde_json::Value;
 
 use crate::stage::Stage;
 
@@ -175,4 +177,50 @@ fn a_policy_may_have_a_person_asked() {
     assert!(!status.success());
     let output = gateway.psql(&stage.okta.agent_token()).message("SET role = postgres");
     assert!(output.stderr.contains("does not let a session change role"), "{}", output.stderr);
+}
+
+/// A session's start may set what its statements may set, by the same rules.
+#[test]
+fn settings_at_the_start_follow_the_rules_of_set() {
+    let stage = Stage::with_policy(&format!(
+        "{GUARDED}\n[approval]\napprovers = [\"data-owners\"]\n\n[settings]\ndeny = \
+         [\"search_path\", \"role\", \"work_mem\"]\nhold = [\"statement_timeout\"]\n"
+    ));
+    stage.admin(PREPARE);
+    let gateway = stage.site.start();
+    let psql = |options: &str| {
+        let psql = gateway.psql(&stage.token()).environment("PGOPTIONS", options);
+        psql.environment("PGTZ", "Asia/Tokyo").environment("PGDATESTYLE", "German")
+    };
+    let look = "SHOW TimeZone; SHOW DateStyle; SHOW lock_timeout; SHOW my.var; SHOW search_path";
+    let shown = psql("-c lock_timeout=7s --my.var=a\\ b\\\\c -c search_path=public").run(look);
+    let shown = shown.success("starting with allowed settings");
+    assert_eq!(shown, "Asia/Tokyo\nGerman, DMY\n7s\na b\\c\npublic\n");
+    for (options, says) in [
+        ("-c search_path=secret", "search_path"),
+        ("-csearch_path=public,secret", "search_path"),
+        ("--search-path=secret", "search_path"),
+        ("-c SEARCH_PATH=\"secret\"", "search_path"),
+        ("-c lock_timeout=1s -c role=other", "role"),
+        ("-c work_mem=5MB", "work_mem"),
+        ("-c statement_timeout=5s", "a person would have to approve"),
+        ("-c standard_conforming_strings=off", "standard_conforming_strings"),
+        ("-c lock_timeout=nonsense", "nonsense"),
+        ("-c port=1", "port"),
+        ("-B 100", "options"),
+    ] {
+        let output = psql(options).run("TABLE payroll");
+        assert_eq!(output.code, Some(2), "{options}: {}", output.stdout);
+        assert!(output.stderr.contains("FATAL"), "{options}: {}", output.stderr);
+        assert!(output.stderr.contains(says), "{options}: {}", output.stderr);
+    }
+    assert!(gateway.stop().success());
+    let requests = entries_of(&stage.site.log_dir(), "request");
+    let count = |state: &str| {
+        let of = |it: &&Value| it["body"]["kind"] == "sql_setting" && it["body"]["state"] == state;
+        requests.iter().filter(of).count()
+    };
+    assert_eq!(count("denied"), 8, "each refused setting is in the log");
+    // Three of the first session, and those that stood beside or before what failed.
+    assert_eq!(count("permitted"), 3 + 3, "so is each that was granted");
 }

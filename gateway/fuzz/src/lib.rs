@@ -28,8 +28,9 @@ pub struct Target {
 }
 
 /// Every target, by name.
-pub const TARGETS: [Target; 9] = [
+pub const TARGETS: [Target; 10] = [
     targets::backend::TARGET,
+    targets::copy::TARGET,
     targets::frames::TARGET,
     targets::frontend::TARGET,
     targets::jwks::TARGET,

@@ -1,6 +1,7 @@
 //! One file each.
 
 pub(crate) mod backend;
+pub(crate) mod copy;
 pub(crate) mod frames;
 pub(crate) mod frontend;
 pub(crate) mod jwks;

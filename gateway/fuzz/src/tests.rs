@@ -45,6 +45,11 @@ fn backend() {
 }
 
 #[test]
+fn copy() {
+    smoke("copy");
+}
+
+#[test]
 fn frames() {
     smoke("frames");
 }

@@ -6,8 +6,9 @@ use super::secret;
 use super::text::{host_port, is_loopback, name, owned, postgres_name};
 use crate::audit::Durability;
 use crate::identity::IssuerSettings;
+use crate::limits::FUNCTION_CALLS_COUNT_MAX;
 use crate::session::AccessRule;
-use crate::upstream::{Account, TargetSettings, TlsMode};
+use crate::upstream::{Account, FunctionCall, TargetSettings, TlsMode};
 
 /// Reads every target.
 pub(super) fn targets(
@@ -53,6 +54,7 @@ fn target(
     let durable = [("durable", Durability::Durable), ("buffered", Durability::Buffered)];
     let durability = section.word("log", &durable);
     let strict_parsers = section.word("parsers", &[("strict", true), ("compat", false)]);
+    let function_calls = function_calls(&mut section);
     let policy = section
         .string_needed("policy", "the path of a policy file")
         .and_then(|item| policies.read(&section, &item));
@@ -67,9 +69,32 @@ fn target(
         accounts,
         access,
         durability: durability?,
+        function_calls,
         policy: policy?,
         strict_parsers: strict_parsers?,
     })
+}
+
+/// Functions that clients may call by object id; a name without a schema is PostgreSQL's own.
+fn function_calls(section: &mut Section<'_>) -> Vec<FunctionCall> {
+    let mut calls: Vec<FunctionCall> = Vec::new();
+    for (key, harmless) in [("function_calls_harmless", true), ("function_calls", false)] {
+        for item in section.strings(key, "names of functions such as \"lo_open\"") {
+            let name = match item.value.contains('.') {
+                true => item.value.to_owned(),
+                false => format!("pg_catalog.{}", item.value),
+            };
+            if calls.len() >= FUNCTION_CALLS_COUNT_MAX {
+                let what = format!("`{key}` holds too many; expected {FUNCTION_CALLS_COUNT_MAX}");
+                section.mistake(item.at, what);
+                break;
+            }
+            if !calls.iter().any(|known| known.name == name) {
+                calls.push(FunctionCall { name, harmless });
+            }
+        }
+    }
+    calls
 }
 
 const ADDRESS: &str = "host:port such as \"db.example.com:5432\" or \"[::1]:5432\"";

@@ -1,5 +1,6 @@
 //! From the target to the client: every answer is masked and recorded before it is released.
 
+mod copying;
 mod large;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::{Bytes, BytesMut};
 use tokio::sync::mpsc;
 
+use self::copying::CopyOut;
 use super::ledger::{Expect, Judgement, PlanSlot, Rows, SharedPlan};
 use super::live::Live;
 use super::{ClientStream, End};
@@ -15,7 +17,8 @@ use crate::fault::{Blame, Fault};
 use crate::limits::{LARGE_ROW_BYTES_MIN, SERVER_MESSAGE_BYTES_MAX};
 use crate::policy::{self, Instances, Masked, ResultPlan};
 use crate::protocol::postgres::backend::{self, Severity};
-use crate::protocol::postgres::frame::{self, Frame, Malformed};
+use crate::protocol::postgres::frame::{self, Fields, Frame, Malformed};
+use crate::protocol::postgres::lineage::FieldDescription;
 use crate::protocol::postgres::names::Answer;
 use crate::protocol::{self, Outcome};
 use crate::upstream::catalogue::Asked;
@@ -43,6 +46,8 @@ pub(super) struct Back<'a> {
     withhold: bool,
     /// The target said a FATAL error, after which it closes.
     fatal: bool,
+    /// The COPY whose rows are under way.
+    copy: Option<CopyOut>,
 }
 
 impl<'a> Back<'a> {
@@ -64,6 +69,7 @@ impl<'a> Back<'a> {
             skip_bytes: 0,
             withhold: false,
             fatal: false,
+            copy: None,
         }
     }
 
@@ -94,6 +100,9 @@ impl<'a> Back<'a> {
         if self.large.is_some() || self.skip_bytes > 0 {
             return self.large_row().await;
         }
+        if self.upstream.buffer.first() == Some(&b'd') {
+            return self.copy_run().await;
+        }
         if self.upstream.buffer.first() == Some(&b'D') {
             match frame::run(&mut self.upstream.buffer, b'D', LARGE_ROW_BYTES_MIN) {
                 Ok((_, 0)) => {
@@ -117,7 +126,10 @@ impl<'a> Back<'a> {
             b't' => self.parameters(&frame)?,
             b'Z' => self.ready(&frame)?,
             b'1' | b'2' | b'3' => self.acknowledge(&frame)?,
-            b'G' | b'H' | b'W' => return Err(copy_refused()),
+            b'G' => self.copy_in(&frame)?,
+            b'H' => self.copy_out(&frame).await?,
+            b'V' => self.function_result(frame)?,
+            b'c' => self.copy_done(&frame).await?,
             tag => return Err(out_of_step(format!("message type {tag:#04x}"))),
         }
         Ok(true)
@@ -149,7 +161,7 @@ impl<'a> Back<'a> {
             Some(Expect::Query { judgement, plan: Some(plan), .. }) => {
                 Ok((judgement.number, Arc::clone(plan)))
             }
-            Some(Expect::Execute { judgement, slot }) => match slot.get() {
+            Some(Expect::Execute { judgement, slot, .. }) => match slot.get() {
                 Some(Rows::Some(plan)) => Ok((judgement.number, Arc::clone(plan))),
                 _ => Err(out_of_step("rows of a result that was not described")),
             },
@@ -158,6 +170,9 @@ impl<'a> Back<'a> {
     }
 
     async fn description(&mut self, frame: Frame) -> Result<(), Fault> {
+        if let Some((judgement, copy)) = self.own_description() {
+            return self.copy_described(&judgement, &copy, &frame).await;
+        }
         let (judgement, slot, told) = {
             let mut shared = self.live.shared();
             match shared.ledger.head() {
@@ -210,6 +225,15 @@ impl<'a> Back<'a> {
     async fn plan(&mut self, judgement: &Judgement, frame: &Frame) -> Result<SharedPlan, Fault> {
         let fields = backend::row_description(frame.body.clone())
             .map_err(|_| out_of_step("a malformed RowDescription"))?;
+        self.plan_of(judgement, &fields, false).await
+    }
+
+    async fn plan_of(
+        &mut self,
+        judgement: &Judgement,
+        fields: &[FieldDescription],
+        stored_only: bool,
+    ) -> Result<SharedPlan, Fault> {
         let generation = &judgement.generation;
         if !generation.masks() {
             return generation.plan(&mut self.instances, &[]).map(shared);
@@ -217,10 +241,11 @@ impl<'a> Back<'a> {
         let live = self.live;
         let tls = live.target.tls.as_ref();
         let asked = Asked {
-            fields: &fields,
+            fields,
             facts: &judgement.facts,
             lineage: judgement.lineage,
             relinked: live.relinked(),
+            stored_only,
         };
         let columns = live
             .target
@@ -239,6 +264,7 @@ impl<'a> Back<'a> {
                 // The types of a prepared statement never change.
                 let _ = prepared.told_types.set(types.into());
             }
+            Some(Expect::DescribeCopy { .. }) => return Ok(()),
             _ => return Err(out_of_step("a ParameterDescription that was not asked for")),
         }
         self.words(0, frame);
@@ -252,8 +278,12 @@ impl<'a> Back<'a> {
             b'I' => "EMPTY".to_owned(),
             _ => "SUSPENDED".to_owned(),
         };
+        if self.copy.take().is_some() {
+            return Err(out_of_step("a completion inside the rows of a COPY"));
+        }
         let number = {
             let mut shared = self.live.shared();
+            shared.ledger.set_copying(false);
             match shared.ledger.head() {
                 Some(Expect::Query { judgement, plan, done, .. }) if frame.tag != b's' => {
                     fits(judgement, *done, &frame, &tag)?;
@@ -276,19 +306,29 @@ impl<'a> Back<'a> {
         Ok(())
     }
 
-    async fn error(&mut self, frame: Frame) -> Result<(), Fault> {
+    async fn error(&mut self, mut frame: Frame) -> Result<(), Fault> {
+        self.copy = None;
         let severity = backend::report_field(&frame.body, b'V')
             .or_else(|| backend::report_field(&frame.body, b'S'));
         self.fatal |= severity.is_some_and(|word| word == "FATAL" || word == "PANIC");
         let (number, refusal) = {
             let mut shared = self.live.shared();
             let shared = &mut *shared;
+            shared.ledger.set_copying(false);
             let found = match shared.ledger.head() {
                 Some(Expect::Query { judgement, plan, failed, .. }) => {
                     (*plan, *failed) = (None, true);
                     (judgement.number, None)
                 }
-                Some(Expect::Execute { judgement, .. }) => (judgement.number, None),
+                Some(
+                    Expect::DescribeCopy { judgement, .. }
+                    | Expect::Execute { judgement, .. }
+                    | Expect::Function { judgement, .. },
+                ) => (judgement.number, None),
+                Some(Expect::PrepareOwn { number, offset }) => {
+                    frame.body = copying::moved(&frame.body, *offset);
+                    (*number, None)
+                }
                 Some(Expect::Fail(fault)) => (0, Some((**fault).clone())),
                 None if !self.fatal => {
                     return Err(out_of_step("an error that nothing asked for"));
@@ -297,7 +337,8 @@ impl<'a> Back<'a> {
                 Some(Expect::Sync) => (shared.ledger.last(), None),
                 _ => (0, None),
             };
-            if !matches!(shared.ledger.head(), Some(Expect::Query { .. })) {
+            let head = shared.ledger.head();
+            if !matches!(head, Some(Expect::Function { .. } | Expect::Query { .. })) {
                 shared.ledger.fail(&mut shared.names);
             }
             found
@@ -340,6 +381,22 @@ impl<'a> Back<'a> {
         Ok(())
     }
 
+    /// The result of a function that was called by its object id.
+    fn function_result(&mut self, frame: Frame) -> Result<(), Fault> {
+        let (number, hide) = match self.live.shared().ledger.head() {
+            Some(Expect::Function { judgement, harmless, answered }) if !*answered => {
+                *answered = true;
+                (judgement.number, judgement.generation.masks() && !*harmless)
+            }
+            _ => return Err(out_of_step("a function's result that was not asked for")),
+        };
+        let mut fields = Fields::new(frame.body);
+        let value = fields.value().and_then(|value| fields.end().map(|()| value));
+        let value = value.map_err(|_| out_of_step("a malformed FunctionCallResponse"))?;
+        self.push(number, policy::function_result(value, hide));
+        Ok(())
+    }
+
     fn acknowledge(&mut self, frame: &Frame) -> Result<(), Fault> {
         {
             let mut shared = self.live.shared();
@@ -353,6 +410,9 @@ impl<'a> Back<'a> {
             match (frame.tag, shared.ledger.pop()) {
                 (b'1', Some(Expect::Parse { name, id })) => {
                     shared.names.settle(&name, id, Answer::Done);
+                }
+                (b'1', Some(Expect::PrepareOwn { .. })) | (b'3', Some(Expect::CloseOwn)) => {
+                    return Ok(());
                 }
                 (b'2', Some(Expect::Bind { name, id })) => {
                     shared.names.bound(&name, id, Answer::Done);
@@ -373,7 +433,7 @@ impl<'a> Back<'a> {
         let status = *frame.body.first().ok_or_else(|| out_of_step("an empty ReadyForQuery"))?;
         let answered = self.live.shared().ledger.pop();
         match answered {
-            Some(Expect::Sync) => {}
+            Some(Expect::Function { .. } | Expect::Sync) => {}
             Some(Expect::QuietSync) => {
                 self.live.ready(status);
                 return Ok(());
@@ -463,13 +523,4 @@ fn mismatch(what: &str) -> Fault {
 fn out_of_step(what: impl std::fmt::Display) -> Fault {
     let message = format!("the target sent {what}; the session ends");
     Fault::new(Blame::Upstream, "target_out_of_step", "08P01", message)
-}
-
-fn copy_refused() -> Fault {
-    Fault::new(
-        Blame::Policy,
-        "copy_refused",
-        "0A000",
-        "COPY is not open on this gateway; the session ends",
-    )
 }

@@ -1,5 +1,9 @@
 //! From the client to the target: every message is judged and recorded before it is sent.
 
+mod calling;
+mod copying;
+mod sending;
+
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
@@ -7,19 +11,20 @@ use bytes::{Buf, Bytes, BytesMut};
 use tokio::io::{AsyncReadExt, ReadHalf};
 use tokio::sync::mpsc;
 
+use self::copying::CopyIn;
+use self::sending::Queued;
 use super::change::Change;
 use super::hold;
 use super::ledger::{Expect, Judgement, PlanSlot};
 use super::live::Live;
 use super::masking::Guard;
 use super::{ClientStream, End, observe};
-use crate::audit::{Pending, Permit};
 use crate::fault::{Blame, Fault};
-use crate::limits::{CLIENT_MESSAGE_BYTES_MAX, PIPELINE_MESSAGES_MAX, READ_BYTES};
-use crate::policy::{self, Decided, Denied, Generation, Held, Instances, Judged, Ruling};
+use crate::limits::{CLIENT_MESSAGE_BYTES_MAX, CLIENT_VALUES_BYTES_MAX, READ_BYTES};
+use crate::policy::{Decided, Denied, Generation, Held, Instances, Judged, Ruling};
 use crate::protocol::Request;
 use crate::protocol::postgres::frame::{self, Frame, HEADER_BYTES, Malformed};
-use crate::protocol::postgres::frontend::{self, Control, Cycle, Named, Step};
+use crate::protocol::postgres::frontend::{self, Control, Cycle, DESCRIBED_STATEMENT, Named, Step};
 use crate::protocol::postgres::names::{Answer, Portal, Prepared};
 use crate::upstream::postgres::Sender;
 
@@ -29,12 +34,6 @@ const SKIP_BYTES_MAX: usize = 1024 * 1024 * 1024;
 
 /// Portals known before those that ended are looked for, so that no Bind looks at all of them.
 const BOUND_SWEPT_MIN: usize = 16;
-
-/// Something on its way to the target, in order.
-enum Queued {
-    Permit { pending: Pending<Permit>, expect: Expect },
-    Say { control: Control, expect: Option<Expect> },
-}
 
 /// What was decided when a portal was bound.
 struct Bound {
@@ -63,6 +62,8 @@ pub(super) struct Forward<'a> {
     skip_to_sync: bool,
     /// Bytes of an oversize message still to be dropped.
     skip_bytes: usize,
+    /// A request that was sent takes rows from the client.
+    copying: Option<CopyIn>,
 }
 
 impl<'a> Forward<'a> {
@@ -86,6 +87,7 @@ impl<'a> Forward<'a> {
             bound_swept: BOUND_SWEPT_MIN,
             skip_to_sync: false,
             skip_bytes: 0,
+            copying: None,
         }
     }
 
@@ -94,6 +96,11 @@ impl<'a> Forward<'a> {
         loop {
             if let Some(frame) = self.next_frame().await? {
                 if let Some(end) = self.handle(frame).await? {
+                    return Ok(end);
+                }
+                if let Some(copying) = self.copying.take()
+                    && let Some(end) = self.copy_in(copying).await?
+                {
                     return Ok(end);
                 }
                 continue;
@@ -117,7 +124,11 @@ impl<'a> Forward<'a> {
         if self.skip_bytes > 0 {
             return Ok(None);
         }
-        match frame::next(&mut self.buffer, CLIENT_MESSAGE_BYTES_MAX) {
+        let bytes_max = match self.buffer.first() {
+            Some(b'B' | b'F') => CLIENT_VALUES_BYTES_MAX,
+            _ => CLIENT_MESSAGE_BYTES_MAX,
+        };
+        match frame::next(&mut self.buffer, bytes_max) {
             Ok(frame) => Ok(frame),
             Err(Malformed::Length(length)) => Err(violation(format!("message length {length}"))),
             Err(Malformed::Oversize { tag, body_bytes }) => {
@@ -130,6 +141,11 @@ impl<'a> Forward<'a> {
     /// Drops a message that is too long, and refuses it as what it is.
     async fn oversize(&mut self, tag: u8, body_bytes: usize) -> Result<(), Fault> {
         let cycle = match tag {
+            // Rows of a COPY that has failed: the server drops them too.
+            b'd' => {
+                self.skip_bytes = HEADER_BYTES + body_bytes;
+                return Ok(());
+            }
             b'Q' | b'F' => Cycle::Simple,
             b'P' | b'B' => Cycle::Extended,
             _ => return Err(violation(format!("message {tag:#04x} of {body_bytes} bytes"))),
@@ -141,10 +157,12 @@ impl<'a> Forward<'a> {
         if self.skip_to_sync {
             return Ok(());
         }
-        let message = format!(
-            "the message has {body_bytes} bytes, more than the \
-             {CLIENT_MESSAGE_BYTES_MAX} that can be judged"
-        );
+        let most = match tag {
+            b'B' | b'F' => CLIENT_VALUES_BYTES_MAX,
+            _ => CLIENT_MESSAGE_BYTES_MAX,
+        };
+        let message =
+            format!("the message has {body_bytes} bytes, more than the {most} that can be judged");
         let fault = Fault::new(Blame::Client, "statement_too_long", "54000", message)
             .hint("Send it in smaller statements; the session goes on.");
         self.refuse(cycle, fault, None).await
@@ -163,6 +181,7 @@ impl<'a> Forward<'a> {
         };
         match step {
             Step::Bind { request, name, id } => self.bind(request, name, id).await?,
+            Step::Call(call) => self.call(call).await?,
             Step::Close { named, id } => {
                 let expect = Expect::Close { named: named.clone(), id };
                 self.say(Control::Close(named), Some(expect));
@@ -231,14 +250,31 @@ impl<'a> Forward<'a> {
         generation: Arc<Generation>,
         lineage: u64,
     ) -> Result<(), Fault> {
+        let copies = match copying::copies(decided.request(), &generation) {
+            Ok(copies) => copies,
+            Err(fault) => {
+                return self.refuse(Cycle::Simple, fault, Some(decided.into_request())).await;
+            }
+        };
         let facts = decided.request().shared_facts();
         let change = Change::of(&facts);
         self.live.tracks(decided.request().facts());
+        self.copying = CopyIn::of(&decided, true);
+        // What fails on its own must not be taken for what came before it.
+        let describes = matches!((copies.as_slice(), facts.statements.len()), ([_], 1));
+        if describes {
+            self.settle().await?;
+        }
+        let describes = describes && !self.live.shared().ledger.skips();
         let pending = self.live.recorder.permit(decided).await?;
         let judgement = Judgement { number: pending.number(), facts, generation, change, lineage };
-        let expect = Expect::Query { judgement, plan: None, done: 0, failed: false };
-        self.queued.push_back(Queued::Permit { pending, expect });
-        Ok(())
+        let mut before = Vec::new();
+        if describes {
+            before = copying::describe(b"", &judgement, &copies);
+        }
+        let expect = Expect::Query { judgement, plan: None, done: 0, failed: false, copies };
+        self.queued.push_back(Queued::Permit { pending, expect, before });
+        if describes { self.described_copy().await } else { Ok(()) }
     }
 
     async fn parse(
@@ -262,7 +298,7 @@ impl<'a> Forward<'a> {
         }
         let pending = self.live.recorder.permit(decided).await?;
         let expect = Expect::Parse { name: name.clone(), id };
-        self.queued.push_back(Queued::Permit { pending, expect });
+        self.queued.push_back(Queued::Permit { pending, expect, before: Vec::new() });
         Ok(())
     }
 
@@ -287,7 +323,8 @@ impl<'a> Forward<'a> {
             self.bound_swept = self.bound.len().max(BOUND_SWEPT_MIN);
         }
         let pending = self.live.recorder.permit(decided).await?;
-        self.queued.push_back(Queued::Permit { pending, expect: Expect::Bind { name, id } });
+        let expect = Expect::Bind { name, id };
+        self.queued.push_back(Queued::Permit { pending, expect, before: Vec::new() });
         Ok(())
     }
 
@@ -344,15 +381,23 @@ impl<'a> Forward<'a> {
                 None => return Ok(()),
             },
         };
+        let copies = match copying::copies(decided.request(), &generation) {
+            Ok(copies) => copies,
+            Err(fault) => {
+                return self.refuse(Cycle::Extended, fault, Some(decided.into_request())).await;
+            }
+        };
         let slot = self.described(&name, portal, &generation, decided.ruling());
         self.live.tracks(decided.request().facts());
+        self.copying = CopyIn::of(&decided, false);
         let facts = decided.request().shared_facts();
         let change = Change::of(&facts);
         let pending = self.live.recorder.permit(decided).await?;
         let (number, lineage) = (pending.number(), self.lineage());
         let judgement = Judgement { number, facts, generation, change, lineage };
-        let expect = Expect::Execute { judgement, slot };
-        self.queued.push_back(Queued::Permit { pending, expect });
+        let before = copying::describe(DESCRIBED_STATEMENT, &judgement, &copies);
+        let expect = Expect::Execute { judgement, slot, copies };
+        self.queued.push_back(Queued::Permit { pending, expect, before });
         Ok(())
     }
 
@@ -382,108 +427,6 @@ impl<'a> Forward<'a> {
             self.say(Control::Describe(Named::Portal(name.clone())), Some(expect));
         }
         self.bound.get(name).map(|bound| Arc::clone(&bound.slot)).unwrap_or_default()
-    }
-
-    pub(super) fn say(&mut self, control: Control, expect: Option<Expect>) {
-        self.queued.push_back(Queued::Say { control, expect });
-    }
-
-    /// Refuses what was not judged by a policy, and records what was asked.
-    async fn refuse(
-        &mut self,
-        cycle: Cycle,
-        fault: Fault,
-        request: Option<Request>,
-    ) -> Result<(), Fault> {
-        match request {
-            Some(request) => {
-                let denied = policy::refuse(request, fault);
-                self.deny(cycle, denied).await
-            }
-            None => {
-                self.live.recorder.note(super::noted(&fault)).await?;
-                self.tell(cycle, fault).await
-            }
-        }
-    }
-
-    async fn deny(&mut self, cycle: Cycle, denied: policy::Denied) -> Result<(), Fault> {
-        self.live.recorder.deny(&denied).await?;
-        self.tell(cycle, denied.into_fault()).await
-    }
-
-    /// Puts the server in the state that the client is told, and the fault in its place among
-    /// the answers.
-    async fn tell(&mut self, cycle: Cycle, fault: Fault) -> Result<(), Fault> {
-        if cycle == Cycle::Simple {
-            self.send_queued().await?;
-            if !self.live.shared().ledger.at_boundary() {
-                self.settle().await?;
-                if self.live.shared().ledger.skips() {
-                    // The server would have skipped it too: a Sync of ours would wake it early.
-                    return Ok(());
-                }
-            }
-        }
-        self.say(Control::Fail, Some(Expect::Fail(Box::new(fault))));
-        match cycle {
-            Cycle::Extended => self.skip_to_sync = true,
-            Cycle::Simple => {
-                self.live.shared().names.next_cycle();
-                self.say(Control::Sync, Some(Expect::Sync));
-            }
-        }
-        Ok(())
-    }
-
-    /// Sends what is queued, each once its entry is durable. Entries queued together become
-    /// durable together.
-    pub(super) async fn send_queued(&mut self) -> Result<(), Fault> {
-        while let Some(queued) = self.queued.pop_front() {
-            match queued {
-                Queued::Permit { pending, expect } => {
-                    let permit = pending.await?;
-                    if self.live.expect(expect) {
-                        self.upstream.send(permit);
-                    }
-                }
-                Queued::Say { control, expect } => {
-                    if expect.is_none_or(|expect| self.live.expect(expect)) {
-                        self.upstream.say(&control);
-                    }
-                }
-            }
-        }
-        // Waits for a cancel request under way: it is for what was sent before.
-        drop(self.live.sending.lock().await);
-        self.upstream.flush().await.map_err(|_| super::upstream_gone())
-    }
-
-    /// Waits until the target has answered all that was sent.
-    pub(super) async fn settle(&mut self) -> Result<(), Fault> {
-        self.say(Control::Flush, None);
-        self.send_queued().await?;
-        loop {
-            let progress = self.live.progress.notified();
-            if self.live.shared().ledger.len() == 0 {
-                return Ok(());
-            }
-            progress.await;
-        }
-    }
-
-    /// Keeps a client from sending without end ahead of the answers.
-    async fn room(&mut self) -> Result<(), Fault> {
-        if self.queued.len() >= PIPELINE_MESSAGES_MAX {
-            self.send_queued().await?;
-        }
-        loop {
-            let progress = self.live.progress.notified();
-            if self.live.shared().ledger.len() < PIPELINE_MESSAGES_MAX {
-                return Ok(());
-            }
-            progress.await;
-        }
     }
 }
 

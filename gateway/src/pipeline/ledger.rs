@@ -14,6 +14,7 @@ use crate::fault::Fault;
 use crate::policy::{Generation, ResultPlan};
 use crate::protocol::postgres::frontend::Named;
 use crate::protocol::postgres::names::{Answer, Names, Prepared};
+use crate::protocol::postgres::statement::CopyOut;
 use crate::protocol::{Class, Facts};
 
 /// How the rows of a portal are masked; set once it was described.
@@ -31,6 +32,17 @@ pub(super) enum Rows {
     /// Rows, masked by this plan.
     Some(SharedPlan),
 }
+
+/// A COPY to the client whose rows have to be masked.
+#[derive(Debug)]
+pub(super) struct Copy {
+    pub(super) out: CopyOut,
+    /// How its rows are masked; not set when it was not described.
+    pub(super) slot: PlanSlot,
+}
+
+/// The COPYs of a request, by the place of their statements in it.
+pub(super) type Copies = Vec<(usize, Arc<Copy>)>;
 
 /// The facts and the policy under which a statement was judged; its rows are masked under the
 /// same.
@@ -63,19 +75,35 @@ pub(super) enum Expect {
     Bind { name: Bytes, id: u64 },
     /// CloseComplete.
     Close { named: Named, id: u64 },
+    /// CloseComplete of the gateway's own statement.
+    CloseOwn,
+    /// ParameterDescription, then RowDescription or NoData of a query that the gateway prepared.
+    DescribeCopy { judgement: Judgement, copy: Arc<Copy> },
     /// RowDescription or NoData of a portal. `told` when the client asked for it.
     DescribePortal { judgement: Judgement, slot: PlanSlot, told: bool },
     /// ParameterDescription, then RowDescription or NoData, of this statement if it is sure.
     DescribeStatement { prepared: Option<Arc<Prepared>> },
     /// Rows, then CommandComplete, EmptyQueryResponse or PortalSuspended.
-    Execute { judgement: Judgement, slot: PlanSlot },
+    Execute { judgement: Judgement, slot: PlanSlot, copies: Copies },
     /// The error that the gateway provoked; the client is told this fault instead.
     Fail(Box<Fault>),
+    /// FunctionCallResponse, then ReadyForQuery: whether the result may be shown, and whether it
+    /// came.
+    Function { judgement: Judgement, harmless: bool, answered: bool },
     /// ParseComplete.
     Parse { name: Bytes, id: u64 },
+    /// ParseComplete of the gateway's own statement, made of a part of request `number`; where
+    /// that part began, in characters.
+    PrepareOwn { number: u64, offset: Option<usize> },
     /// Everything up to ReadyForQuery: the plan of the result set under way, how many statements
     /// have completed, and whether one failed.
-    Query { judgement: Judgement, plan: Option<SharedPlan>, done: usize, failed: bool },
+    Query {
+        judgement: Judgement,
+        plan: Option<SharedPlan>,
+        done: usize,
+        failed: bool,
+        copies: Copies,
+    },
     /// The answer to [`Control::Observe`](crate::protocol::postgres::frontend::Control::Observe).
     Observe(Arc<Observation>),
     /// ReadyForQuery of a Sync that the client did not send.
@@ -97,6 +125,8 @@ pub(super) struct Ledger {
     changed: bool,
     /// The number of the last request that ran in this cycle.
     last: u64,
+    /// The server waits for rows of a COPY.
+    copying: bool,
     status: u8,
 }
 
@@ -109,6 +139,7 @@ impl Ledger {
             dropping: false,
             changed: false,
             last: 0,
+            copying: false,
             status: b'I',
         }
     }
@@ -123,6 +154,21 @@ impl Ledger {
         self.queue.len()
     }
 
+    /// True while the server waits for rows of a COPY.
+    pub(super) fn copying(&self) -> bool {
+        self.copying
+    }
+
+    /// The server asked for rows, or they came to an end from either side.
+    pub(super) fn set_copying(&mut self, copying: bool) {
+        self.copying = copying;
+    }
+
+    /// True while a query of the gateway's own is not described yet.
+    pub(super) fn describing(&self) -> bool {
+        self.queue.iter().any(|expect| matches!(expect, Expect::DescribeCopy { .. }))
+    }
+
     /// True when the server, or the client's belief, is past an error and before the next Sync.
     pub(super) fn skips(&self) -> bool {
         self.skipping || self.dropping
@@ -132,7 +178,9 @@ impl Ledger {
     pub(super) fn at_boundary(&self) -> bool {
         match self.queue.back() {
             None => !self.skips(),
-            Some(expect) => matches!(expect, Expect::Sync | Expect::Query { .. }),
+            Some(expect) => {
+                matches!(expect, Expect::Sync | Expect::Query { .. } | Expect::Function { .. })
+            }
         }
     }
 
@@ -190,7 +238,9 @@ impl Ledger {
         for expect in self.queue.iter().take_while(|expect| !matches!(expect, Expect::Sync)) {
             match expect {
                 Expect::Execute { judgement, .. } if judgement.is_quiet() => runs += 1,
-                Expect::Execute { .. } | Expect::Query { .. } => return false,
+                Expect::Execute { .. } | Expect::Function { .. } | Expect::Query { .. } => {
+                    return false;
+                }
                 _ => {}
             }
         }
@@ -222,7 +272,9 @@ impl Expect {
     /// What it may do to the schema.
     pub(super) fn change(&self) -> Change {
         match self {
-            Self::Execute { judgement, .. } | Self::Query { judgement, .. } => judgement.change,
+            Self::Execute { judgement, .. }
+            | Self::Function { judgement, .. }
+            | Self::Query { judgement, .. } => judgement.change,
             _ => Change::None,
         }
     }

@@ -1,29 +1,29 @@
 //! From a protected connection to an open session: token, claims, target.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::ClientStream;
 use super::runtime::{Gateway, Target};
+use crate::audit::Recorder;
 use crate::fault::{Blame, Fault};
 use crate::identity::{Principal, Token};
 use crate::limits::AUTH_MESSAGE_BYTES_MAX;
+use crate::policy::{Generation, Instances, Judged};
+use crate::protocol::State;
 use crate::protocol::postgres::backend;
 use crate::protocol::postgres::frame::{self, Fields};
+use crate::protocol::postgres::frontend;
 use crate::protocol::postgres::startup::{self, Startup};
 use crate::session::{self, Session, Wanted};
+use crate::upstream::postgres::Start;
 
-/// Settings that a client may give at start-up. Each is harmless to what is judged and masked.
-const SETTINGS_ALLOWED: [&str; 6] = [
-    "application_name",
-    "client_encoding",
-    "datestyle",
-    "extra_float_digits",
-    "intervalstyle",
-    "timezone",
-];
+/// Settings that drivers send on their own. Each is harmless to what is judged and masked.
+const SETTINGS_USUAL: [&str; 5] =
+    ["application_name", "datestyle", "extra_float_digits", "intervalstyle", "timezone"];
 
 /// Asks for the token; `None` when the client leaves instead, as psql does to prompt its user.
 pub(super) async fn ask_token(
@@ -120,7 +120,7 @@ pub(super) fn open(
     Ok(session)
 }
 
-/// The settings to start the upstream session with.
+/// Refuses what can't be started with at all, before anything is recorded of the session.
 pub(super) fn settings(startup: &Startup) -> Result<Vec<(String, String)>, Fault> {
     if startup.parameter("replication").is_some_and(|value| !is_off(value)) {
         return Err(Fault::new(
@@ -130,31 +130,76 @@ pub(super) fn settings(startup: &Startup) -> Result<Vec<(String, String)>, Fault
             "replication connections are refused",
         ));
     }
-    let asked = startup::settings(startup).map_err(|refused| {
+    startup::settings(startup).map_err(|refused| {
         let why = match refused {
             startup::Refused::Malformed(why) => why,
             startup::Refused::Version(..) => "the protocol version is not spoken here",
         };
         Fault::new(Blame::Client, "startup_malformed", "08P01", why)
-    })?;
-    let mut settings = Vec::new();
+    })
+}
+
+/// Judges the settings that the session is to start with, each as the statement that would set it.
+/// What every driver sends, and what changes nothing of what is judged, goes without.
+pub(super) async fn judge(
+    asked: Vec<(String, String)>,
+    target: &Target,
+    session: &Session,
+    policy: &Generation,
+    recorder: &Recorder,
+) -> Result<Start, Fault> {
+    let mut instances = Instances::new(session);
+    let role = Some(session.role().to_owned());
+    let state = Arc::new(State { role, ..State::default() });
+    let mut start = Start::default();
+    let mut pending = Vec::new();
     for (name, value) in asked {
         let folded = name.to_ascii_lowercase();
-        if !SETTINGS_ALLOWED.contains(&folded.as_str()) {
-            let message = format!("the start-up setting \"{name}\" is not allowed");
-            return Err(Fault::new(Blame::Policy, "setting_refused", "42501", message)
-                .hint(format!("Allowed are: {}.", SETTINGS_ALLOWED.join(", "))));
+        if folded == "client_encoding" {
+            if !is_utf8(&value) {
+                let message = format!("client_encoding \"{value}\" is refused");
+                return Err(Fault::new(Blame::Client, "encoding_refused", "22023", message)
+                    .hint("Statements are judged as UTF-8: use client_encoding=UTF8."));
+            }
+            continue;
         }
-        if folded != "client_encoding" {
-            settings.push((name, value));
-        } else if !is_utf8(&value) {
-            let message = format!("client_encoding \"{value}\" is refused");
-            return Err(Fault::new(Blame::Client, "encoding_refused", "22023", message)
-                .hint("Statements are judged as UTF-8: use client_encoding=UTF8."));
+        if SETTINGS_USUAL.contains(&folded.as_str()) {
+            start.settings.push((name, value));
+            continue;
         }
+        let request = frontend::start_setting(&name, &value, &target.grammar, &state)?;
+        let denied = match policy.judge(&mut instances, request) {
+            Judged::Decided(decided) => {
+                pending.push(recorder.permit(decided).await?);
+                continue;
+            }
+            Judged::Denied(denied) => denied,
+            Judged::Held(held) => held.refuse(unasked()),
+        };
+        recorder.deny(&denied).await?;
+        return Err(refused_setting(&name, denied.into_fault()));
     }
-    settings.push(("client_encoding".to_owned(), "UTF8".to_owned()));
-    Ok(settings)
+    for one in pending {
+        start.granted.push(one.await?);
+    }
+    start.settings.push(("client_encoding".to_owned(), "UTF8".to_owned()));
+    Ok(start)
+}
+
+fn unasked() -> Fault {
+    Fault::new(
+        Blame::Policy,
+        "setting_held",
+        "42501",
+        "a person would have to approve it, and nobody can be asked before the session starts",
+    )
+}
+
+/// The refusal of a setting, by its name.
+fn refused_setting(name: &str, fault: Fault) -> Fault {
+    let message = format!("the start-up setting \"{name}\" is refused: {}", fault.message);
+    Fault { message: message.into(), ..fault }
+        .hint("Connect without it. In a session, SET is judged by the same rules.")
 }
 
 /// libpq names SQL_ASCII under the C locale, where it means that any bytes pass; ours are UTF-8.

@@ -51,9 +51,6 @@ pub(super) fn check(request: &Request, settings: &SettingRules) -> Result<(), Bo
 
 fn statement(statement: &Statement) -> Result<(), Box<Refusal>> {
     let verb = statement.verb.as_str();
-    if verb.starts_with("copy") {
-        return Err(closed("core.copy", "COPY", "Use SELECT or INSERT instead."));
-    }
     if REPLICATION.contains(&verb) {
         return Err(closed("core.replication", "replication", "Use an ordinary session."));
     }

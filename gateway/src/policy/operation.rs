@@ -132,9 +132,12 @@ fn setting(setting: &Setting) -> wit::Setting {
 fn attributes(statement: &Statement, request: &Request) -> Vec<(String, String)> {
     let kind = match request.kind() {
         Kind::SqlBind => "sql_bind",
+        Kind::SqlCopyData => "sql_copy_data",
         Kind::SqlExecute => "sql_execute",
+        Kind::SqlFunctionCall => "sql_function_call",
         Kind::SqlParse => "sql_parse",
         Kind::SqlQuery => "sql_query",
+        Kind::SqlSetting => "sql_setting",
     };
     let mut list = vec![("request".to_owned(), kind.to_owned())];
     let flags =

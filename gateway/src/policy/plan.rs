@@ -203,6 +203,11 @@ impl ResultPlan {
         self.masked.is_empty() && self.scanners.is_empty()
     }
 
+    /// How many columns were planned.
+    pub fn width(&self) -> usize {
+        self.columns.len()
+    }
+
     /// The hidden columns and the rules that hide them.
     pub fn masked_columns(&self) -> &[MaskedColumn] {
         &self.masked

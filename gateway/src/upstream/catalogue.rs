@@ -15,7 +15,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
 use super::TargetSettings;
-use super::postgres::{Connection, connect};
+use super::postgres::{Connection, Start, connect};
 use super::tls::Tls;
 use crate::fault::{Blame, Fault};
 use crate::limits::{
@@ -42,6 +42,8 @@ struct Database {
     current: ArcSwapOption<Reading>,
     /// One reader at a time; the others use what it read.
     reading: tokio::sync::Mutex<()>,
+    /// Names of functions by object id, and when they were read.
+    functions: tokio::sync::Mutex<Option<(HashMap<u32, String>, Instant)>>,
     /// Counts changes of the schema seen by this gateway.
     epoch: AtomicU64,
     /// Counts beginnings and ends of changes to what things mean.
@@ -73,6 +75,18 @@ pub struct Asked<'a> {
     pub lineage: u64,
     /// The session itself has a change of the schema's meaning under way.
     pub relinked: bool,
+    /// It is a COPY of a table: generated columns are described and not copied.
+    pub stored_only: bool,
+}
+
+impl Asked<'_> {
+    /// The fields of the result as this reading has them.
+    fn fields(&self, catalogue: &Catalogue) -> Vec<FieldDescription> {
+        let stored = |field: &&FieldDescription| {
+            !self.stored_only || !catalogue.is_generated(field.table_oid, field.attnum)
+        };
+        self.fields.iter().filter(stored).cloned().collect()
+    }
 }
 
 /// A catalogue as it was read at one time.
@@ -108,10 +122,11 @@ impl Catalogues {
     ) -> Result<Vec<Column>, Fault> {
         let database = self.database(session.database());
         let started = Instant::now();
-        let Asked { fields, facts, .. } = asked;
+        let facts = asked.facts;
         if database.is_settled(asked.lineage)
             && let Some(reading) = database.fresh()
-            && let Ok(columns) = reading.catalogue.columns(fields, &facts.statements)
+            && let Ok(columns) =
+                reading.catalogue.columns(&asked.fields(&reading.catalogue), &facts.statements)
         {
             return Ok(columns);
         }
@@ -120,9 +135,10 @@ impl Catalogues {
             _ => database.read(target, tls, session, started).await?,
         };
         let catalogue = &reading.catalogue;
-        let mut columns = catalogue.columns_guarded(fields, &facts.statements);
+        let fields = asked.fields(catalogue);
+        let mut columns = catalogue.columns_guarded(&fields, &facts.statements);
         if asked.relinked || !database.is_settled(asked.lineage) {
-            for (column, field) in columns.iter_mut().zip(fields) {
+            for (column, field) in columns.iter_mut().zip(&fields) {
                 if asked.relinked || !catalogue.holds_rows(field.table_oid) {
                     column.origins = vec![ANY_ORIGIN.to_owned()];
                     column.exact = false;
@@ -160,6 +176,30 @@ impl Catalogues {
             Some(reading) => Ok(reading),
             None => database.read(target, tls, session, started).await,
         }
+    }
+
+    /// The name of a function, `schema.name`, by its object id.
+    ///
+    /// # Errors
+    /// The catalogue can't be read.
+    pub async fn function(
+        &self,
+        target: &TargetSettings,
+        tls: Option<&Tls>,
+        session: &Session,
+        oid: u32,
+    ) -> Result<Option<String>, Fault> {
+        let database = self.database(session.database());
+        let mut functions = database.functions.lock().await;
+        let age = Duration::from_millis(CATALOGUE_AGE_MILLIS_MAX);
+        if functions.as_ref().is_none_or(|(_, at)| at.elapsed() >= age) {
+            let at = Instant::now();
+            let limit = Duration::from_millis(CATALOGUE_READ_MILLIS_MAX);
+            let read = timeout(limit, function_names(target, tls, session));
+            let names = read.await.map_err(|_| unreadable("it did not answer in time"))??;
+            *functions = Some((names, at));
+        }
+        Ok(functions.as_ref().and_then(|(names, _)| names.get(&oid).cloned()))
     }
 
     /// Counts changes of what things mean; what is judged now runs under this lineage or a later.
@@ -222,22 +262,52 @@ impl Database {
     }
 }
 
+/// Functions: oid, schema, name.
+const FUNCTION_NAMES_SQL: &str = "\
+SELECT p.oid, n.nspname, p.proname FROM pg_catalog.pg_proc p \
+JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) p.pronamespace";
+
+async fn function_names(
+    target: &TargetSettings,
+    tls: Option<&Tls>,
+    session: &Session,
+) -> Result<HashMap<u32, String>, Fault> {
+    let mut reader = Reader { connection: own_connection(target, tls, session).await? };
+    let rows = reader.query(FUNCTION_NAMES_SQL).await?;
+    reader.send(|out| Control::Terminate.encode(out)).await?;
+    let named = |row: Row| match row.as_slice() {
+        [Some(oid), Some(schema), Some(name)] => {
+            Some((oid.parse().ok()?, format!("{schema}.{name}")))
+        }
+        _ => None,
+    };
+    Ok(rows.into_iter().filter_map(named).collect())
+}
+
+async fn own_connection(
+    target: &TargetSettings,
+    tls: Option<&Tls>,
+    session: &Session,
+) -> Result<Connection, Fault> {
+    let account = target.accounts.iter().find(|account| account.role == session.role());
+    let account = account.ok_or_else(|| unreadable("the role has no account"))?;
+    // With no schema of users on the path, the server names every relation of a view's
+    // definition with its schema, so the text means the same to whoever reads it.
+    let settings = vec![
+        ("application_name".to_owned(), "portcullis catalogue".to_owned()),
+        ("search_path".to_owned(), "pg_catalog".to_owned()),
+        ("client_encoding".to_owned(), "UTF8".to_owned()),
+    ];
+    let start = Start { settings, granted: Vec::new() };
+    connect(target, tls, account, session.database(), start).await
+}
+
 async fn rows(
     target: &TargetSettings,
     tls: Option<&Tls>,
     session: &Session,
 ) -> Result<CatalogueRows, Fault> {
-    let account = target.accounts.iter().find(|account| account.role == session.role());
-    let account = account.ok_or_else(|| unreadable("the role has no account"))?;
-    // With no schema of users on the path, the server names every relation of a view's
-    // definition with its schema, so the text means the same to whoever reads it.
-    let settings = [
-        ("application_name".to_owned(), "portcullis catalogue".to_owned()),
-        ("search_path".to_owned(), "pg_catalog".to_owned()),
-        ("client_encoding".to_owned(), "UTF8".to_owned()),
-    ];
-    let connection = connect(target, tls, account, session.database(), &settings).await?;
-    let mut reader = Reader { connection };
+    let mut reader = Reader { connection: own_connection(target, tls, session).await? };
     let views = reader.query(VIEWS_SQL).await?;
     let mut view_descriptions = HashMap::new();
     for view in &views {

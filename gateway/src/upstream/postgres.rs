@@ -124,16 +124,25 @@ impl Receiver {
     }
 }
 
+/// What a session starts with.
+#[derive(Debug, Default)]
+pub struct Start {
+    /// Settings of the gateway's own, and those that change nothing of what is judged.
+    pub settings: Vec<(String, String)>,
+    /// Settings that were judged.
+    pub granted: Vec<Permit>,
+}
+
 /// Connects, protects the connection as the target asks for, and signs in as `account`.
 pub async fn connect(
     target: &TargetSettings,
     tls: Option<&Tls>,
     account: &Account,
     database: &str,
-    settings: &[(String, String)],
+    start: Start,
 ) -> Result<Connection, Fault> {
     let limit = Duration::from_millis(UPSTREAM_CONNECT_MILLIS_MAX);
-    match timeout(limit, sign_in(target, tls, account, database, settings)).await {
+    match timeout(limit, sign_in(target, tls, account, database, start)).await {
         Ok(result) => result,
         Err(_) => Err(unreachable(target, "it did not answer in time")),
     }
@@ -167,13 +176,14 @@ async fn sign_in(
     tls: Option<&Tls>,
     account: &Account,
     database: &str,
-    settings: &[(String, String)],
+    start: Start,
 ) -> Result<Connection, Fault> {
     let stream = open(target, tls).await?;
     let mut wire = Wire { target, stream, buffer: BytesMut::with_capacity(READ_BYTES) };
     let mut parameters = vec![("user", account.role.as_str()), ("database", database)];
-    parameters.extend(settings.iter().map(|(name, value)| (name.as_str(), value.as_str())));
-    wire.send(&startup::encode(&parameters)).await?;
+    parameters.extend(start.settings.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+    let granted: Vec<Bytes> = start.granted.into_iter().map(Permit::into_wire).collect();
+    wire.send(&startup::encode(&parameters, &granted)).await?;
     authenticate(&mut wire, account, tls.is_some()).await?;
     let mut cancel = None;
     let mut parameters = Vec::new();
@@ -226,6 +236,11 @@ impl Wire<'_> {
             return Ok(frame);
         }
         let field = |code| backend::report_field(&frame.body, code).unwrap_or_default();
+        if matches!(field(b'C').as_str(), "22023" | "42501" | "42704" | "55P02") {
+            let message = format!("the target refused to start the session: {}", field(b'M'));
+            return Err(Fault::new(Blame::Client, "start_refused", "22023", message)
+                .hint("Connect without that setting, or with another value."));
+        }
         let why = format!("it said: {} ({})", field(b'M'), field(b'C'));
         Err(unreachable(self.target, why))
     }

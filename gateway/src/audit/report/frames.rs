@@ -70,6 +70,13 @@ pub fn read(frames: &[u8]) -> Vec<Table> {
                     table.words.push("a row that can't be read".to_owned());
                 }
             }
+            // A row of a COPY, in the format that the client asked for.
+            b'd' => {
+                table.rows_total += 1;
+                if table.rows.len() < REPORT_ROWS_MAX {
+                    table.rows.push(vec![Some(shown(body, false, &mut table.cells_cut))]);
+                }
+            }
             b'C' | b'E' | b'N' | b'I' | b's' => {
                 table.words.push(words(tag, body));
                 if matches!(tag, b'C' | b'E' | b'I' | b's') {

@@ -45,7 +45,11 @@ fn judgement(number: u64, class: Class) -> Judgement {
 }
 
 fn execute(number: u64, class: Class) -> Expect {
-    Expect::Execute { judgement: judgement(number, class), slot: PlanSlot::default() }
+    Expect::Execute {
+        judgement: judgement(number, class),
+        slot: PlanSlot::default(),
+        copies: Vec::new(),
+    }
 }
 
 fn parse(names: &mut Names, name: &str, text: &str) -> Expect {
@@ -122,7 +126,7 @@ fn a_result_is_withheld_only_if_nothing_is_hidden_by_that() {
     assert!(withheld(&[], vec![run(Class::Read), Expect::Sync, run(Class::Write)]), "the next");
     let query = |class| {
         let judgement = judgement(3, class);
-        vec![Expect::Query { judgement, plan: None, done: 0, failed: false }]
+        vec![Expect::Query { judgement, plan: None, done: 0, failed: false, copies: Vec::new() }]
     };
     assert!(withheld(&[], query(Class::Read)));
     assert!(!withheld(&[], query(Class::Write)));

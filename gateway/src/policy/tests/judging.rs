@@ -103,11 +103,11 @@ fn the_default_counts_when_nobody_speaks() {
 #[test]
 fn core_rules_come_before_a_plugin_that_allows() {
     let (_dir, settings) = policy(&[guard_that(ALLOW)]);
-    let copy = request(vec![
+    let backup = request(vec![
         statement("select", Class::Read, &[]),
-        statement("copy_from", Class::Write, &["t"]),
+        statement("base_backup", Class::Admin, &[]),
     ]);
-    let Judged::Denied(denied) = judge(&settings, copy) else { panic!() };
+    let Judged::Denied(denied) = judge(&settings, backup) else { panic!() };
     assert_eq!((denied.fault().code, denied.fault().sqlstate), ("not_opened", "0A000"));
     assert_eq!(denied.ruling().findings[0].plugin, "core");
 }

@@ -105,6 +105,42 @@ pub fn report_field(body: &Bytes, wanted: u8) -> Option<String> {
     }
 }
 
+/// Reads a CopyInResponse or CopyOutResponse: whether it is binary, and how many columns.
+pub fn copy_response(body: Bytes) -> Result<(bool, usize), BadBody> {
+    let mut fields = Fields::new(body);
+    let binary = match fields.u8()? {
+        0 => false,
+        1 => true,
+        _ => return Err(BadBody),
+    };
+    let count = fields.count()?;
+    for _ in 0..count {
+        fields.i16()?;
+    }
+    fields.end()?;
+    Ok((binary, count))
+}
+
+/// The same ErrorResponse or NoticeResponse with another position in the statement, if it has
+/// one: `place` is given the position that it has.
+pub fn moved_report(body: &Bytes, place: impl FnOnce(usize) -> usize) -> Bytes {
+    let Some(position) = report_field(body, b'P').and_then(|text| text.parse().ok()) else {
+        return body.clone();
+    };
+    let mut place = Some(place);
+    let mut out = BytesMut::with_capacity(body.len() + 8);
+    let mut fields = Fields::new(body.clone());
+    while let (Ok(code @ 1..), Ok(value)) = (fields.u8(), fields.string()) {
+        out.put_u8(code);
+        match place.take_if(|_| code == b'P') {
+            Some(place) => frame::put_string(&mut out, place(position).to_string().as_bytes()),
+            None => frame::put_string(&mut out, &value),
+        }
+    }
+    out.put_u8(0);
+    out.freeze()
+}
+
 /// How an error ends things.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Severity {

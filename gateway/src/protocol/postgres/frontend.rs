@@ -1,79 +1,26 @@
 //! What a signed-in client sends: decoding, and the step each message asks for
 //! (PostgreSQL 18, sections 54.2.2 to 54.2.4 and 54.7).
 
+mod call;
+mod control;
+mod copying;
+mod setting;
+
 use std::sync::Arc;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::frame::{self, BadBody, Fields, Frame};
 use super::names::{Full, Lookup, Names, Portal, Prepared, STATEMENT_KIND};
-use super::observe;
 use crate::fault::{Blame, Fault};
 use crate::limits::NAME_BYTES_MAX;
 use crate::protocol::{Facts, Kind, Parameter, Request, State};
 
-/// Words that go upstream without judgement, because none of them can run anything: what they
-/// act on was judged when it was made.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Control {
-    /// Close a statement or portal.
-    Close(Named),
-    /// Describe a statement or portal.
-    Describe(Named),
-    /// A message that is sure to fail (a Bind of a statement that can't exist), so that the
-    /// server is in the state that a refused client is told: transaction aborted, the rest of
-    /// the pipeline skipped.
-    Fail,
-    /// Flush.
-    Flush,
-    /// Asks for the settings that an approval is bound to ([`observe`]).
-    Observe,
-    /// Sync.
-    Sync,
-    /// Terminate.
-    Terminate,
-}
-
-/// A statement or a portal by name.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Named {
-    /// A portal.
-    Portal(Bytes),
-    /// A prepared statement.
-    Statement(Bytes),
-}
-
-/// Shown in the target's own log when the gateway refused something in a pipeline. Longer names
-/// than a client can prepare are not needed: no client gets a statement of this name past us.
-pub const REFUSED_STATEMENT: &[u8] = b"refused by portcullis";
-
-impl Control {
-    /// Appends the message.
-    pub fn encode(&self, out: &mut BytesMut) {
-        match self {
-            Self::Close(named) => frame::put(out, b'C', |out| put_named(out, named)),
-            Self::Describe(named) => frame::put(out, b'D', |out| put_named(out, named)),
-            Self::Fail => frame::put(out, b'B', |out| {
-                frame::put_string(out, b"");
-                frame::put_string(out, REFUSED_STATEMENT);
-                out.put_slice(&[0; 6]);
-            }),
-            Self::Flush => frame::put(out, b'H', |_| {}),
-            Self::Observe => observe::encode(out),
-            Self::Sync => frame::put(out, b'S', |_| {}),
-            Self::Terminate => frame::put(out, b'X', |_| {}),
-        }
-    }
-}
-
-fn put_named(out: &mut BytesMut, named: &Named) {
-    let (kind, name) = match named {
-        Named::Portal(name) => (b'P', name),
-        Named::Statement(name) => (b'S', name),
-    };
-    out.put_u8(kind);
-    frame::put_string(out, name);
-}
+pub use call::Call;
+use control::is_reserved;
+pub use control::{Control, DESCRIBED_STATEMENT, Named, REFUSED_STATEMENT};
+pub use copying::{copy_data, copy_fail};
+pub use setting::start_setting;
 
 /// How a refusal is told: what the client expects after the error.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -90,6 +37,8 @@ pub enum Cycle {
 pub enum Step {
     /// Judge the Bind; the portal exists once it is sent.
     Bind { request: Request, name: Bytes, id: u64 },
+    /// Judge the call, once its function has a name.
+    Call(Call),
     /// Close.
     Close { named: Named, id: u64 },
     /// Describe; `portal` when a portal is described, `prepared` when it is sure which statement.
@@ -154,25 +103,11 @@ pub fn step(
             fields.rest();
             Ok(Step::Ignore)
         }
-        b'F' => {
-            fields.rest();
-            Ok(refuse_function_call())
-        }
+        b'F' => call::read(&mut fields).map(Step::Call),
         _ => return Err(violation(format!("message type {tag:#04x} is unknown"))),
     };
     let step = step.and_then(|step| fields.end().map(|()| step));
     step.map_err(|BadBody| violation(format!("message '{}' is malformed", tag as char)))
-}
-
-fn refuse_function_call() -> Step {
-    let fault = Fault::new(
-        Blame::Policy,
-        "function_call_refused",
-        "0A000",
-        "function calls by object id (fast path) are refused",
-    )
-    .hint("Call the function with SELECT instead; the session goes on.");
-    Step::Refuse { cycle: Cycle::Simple, fault, request: None }
 }
 
 fn query(
@@ -427,16 +362,12 @@ fn text(raw: &Bytes) -> Result<Arc<str>, Fault> {
     })
 }
 
-fn is_ours(name: &[u8]) -> bool {
-    name == REFUSED_STATEMENT || name == observe::NAME
-}
-
 fn name(name: &[u8]) -> Result<(), Fault> {
     let why = if name.len() > NAME_BYTES_MAX {
         format!("it has more than {NAME_BYTES_MAX} bytes, and the target would cut it")
     } else if std::str::from_utf8(name).is_err() {
         "it is not UTF-8".to_owned()
-    } else if is_ours(name) {
+    } else if is_reserved(name) {
         "it is reserved".to_owned()
     } else {
         return Ok(());
@@ -458,7 +389,7 @@ fn separate(facts: &Facts, names: &Names) -> Result<(), Fault> {
         for object in named {
             let own = match statement.verb.as_str() {
                 "deallocate" => false,
-                "prepare" => is_ours(object.name.as_bytes()),
+                "prepare" => is_reserved(object.name.as_bytes()),
                 _ => names.is_prepared(object.name.as_bytes()),
             };
             if own {

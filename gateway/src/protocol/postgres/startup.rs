@@ -147,10 +147,11 @@ impl Startup {
 /// Everything that is not `user`, `database`, `replication`, `options` or a `_pq_.` name.
 pub fn settings(startup: &Startup) -> Result<Vec<(String, String)>, Refused> {
     let mut settings = Vec::new();
+    // The server takes `options` first, wherever they stand.
+    options(startup.parameter("options").unwrap_or_default(), &mut settings)?;
     for (name, value) in &startup.parameters {
         match name.as_str() {
-            "user" | "database" | "replication" => {}
-            "options" => options(value, &mut settings)?,
+            "user" | "database" | "replication" | "options" => {}
             name if name.starts_with("_pq_.") => {}
             _ => settings.push((name.clone(), value.clone())),
         }
@@ -207,7 +208,9 @@ fn words(value: &str) -> Vec<String> {
 }
 
 /// Encodes a StartupMessage for protocol 3.0, as the gateway sends it to a target.
-pub fn encode(parameters: &[(&str, &str)]) -> Bytes {
+///
+/// `granted` are parameters as they stand in the message.
+pub fn encode(parameters: &[(&str, &str)], granted: &[Bytes]) -> Bytes {
     let mut out = BytesMut::new();
     out.put_i32(0);
     out.put_u32(PROTOCOL_MAJOR << 16);
@@ -215,6 +218,7 @@ pub fn encode(parameters: &[(&str, &str)]) -> Bytes {
         frame::put_string(&mut out, name.as_bytes());
         frame::put_string(&mut out, value.as_bytes());
     }
+    granted.iter().for_each(|pair| out.put_slice(pair));
     out.put_u8(0);
     patch_length(&mut out);
     out.freeze()

@@ -5,6 +5,7 @@
 //! refuses, because somebody is being misled and it may be us.
 
 mod cache;
+mod copy;
 mod functions;
 mod kinds;
 mod nodes;
@@ -22,6 +23,7 @@ use crate::limits;
 use crate::protocol::{Facts, Statement};
 
 pub use cache::FactsCache;
+pub use copy::{CopyOut, copies_in, copies_out, copy_out};
 pub use functions::{is_built_in, is_opaque};
 pub use syntax::error_position;
 

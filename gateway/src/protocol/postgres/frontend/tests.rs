@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use super::*;
+use crate::protocol::Class;
 
 /// Facts that say nothing, except for texts that can't be read.
 struct Plain;
@@ -137,7 +138,6 @@ fn what_cannot_be_judged_is_refused_in_its_own_cycle() {
     for (tag, body, code, cycle) in [
         (b'Q', &b"bad\0"[..], "syntax_error", Cycle::Simple),
         (b'Q', b"\xff\0", "statement_not_utf8", Cycle::Simple),
-        (b'F', b"anything", "function_call_refused", Cycle::Simple),
         (b'P', b"t\0bad\0\0\0", "syntax_error", Cycle::Extended),
         (b'P', b"t\0\xff\0\0\0", "statement_not_utf8", Cycle::Extended),
         (b'P', b"\xff\0SELECT 1\0\0\0", "name_refused", Cycle::Extended),
@@ -150,6 +150,24 @@ fn what_cannot_be_judged_is_refused_in_its_own_cycle() {
     ] {
         let step = take(&mut ready(), tag, body).unwrap();
         assert_eq!(refusal(step), (code, cycle), "{}", String::from_utf8_lossy(body));
+    }
+}
+
+#[test]
+fn a_function_call_is_a_request_once_its_function_has_a_name() {
+    let body =
+        [&[0, 0, 5, 0xdd, 0, 1, 0, 1, 0, 2][..], &[0, 0, 0, 1, 7, 0xff, 0xff, 0xff, 0xff, 0, 1]]
+            .concat();
+    let Step::Call(call) = take(&mut ready(), b'F', &body).unwrap() else { panic!() };
+    assert_eq!(call.oid(), 1501);
+    let request = call.request("pg_catalog.abs", &Arc::default());
+    assert_eq!(request.wire()[5..], body);
+    let values: Vec<_> = request.parameters().iter().map(|it| (it.binary, &it.value)).collect();
+    assert_eq!(values, [(true, &Some(Bytes::from_static(&[7]))), (true, &None)]);
+    let statement = &request.facts().statements[0];
+    assert_eq!((statement.verb.as_str(), statement.class), ("function_call", Class::Code));
+    for broken in [&body[..body.len() - 1], &[0, 0, 0, 1, 0, 0, 0, 0, 0, 9], b""] {
+        assert!(take(&mut ready(), b'F', broken).is_err());
     }
 }
 

@@ -1,14 +1,15 @@
 //! What is known of a database: relations, types, functions, views, inheritance.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::protocol::postgres::statement::{Parsers, facts};
 use crate::protocol::{Statement, dotted, undotted};
 
-/// Relations and their columns: oid, schema, name, kind, attnum, column, type oid. A relation
-/// without columns has one row with the last three NULL.
+/// Relations and their columns: oid, schema, name, kind, attnum, column, type oid, whether the
+/// column is generated (not empty). A relation without columns has one row with the last four NULL.
 pub const RELATIONS_SQL: &str = "\
-SELECT c.oid, n.nspname, c.relname, c.relkind, a.attnum, a.attname, a.atttypid \
+SELECT c.oid, n.nspname, c.relname, c.relkind, a.attnum, a.attname, a.atttypid, \
+a.attgenerated \
 FROM pg_catalog.pg_class c \
 JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace \
 LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid OPERATOR(pg_catalog.=) c.oid \
@@ -84,6 +85,7 @@ pub(super) struct Relation {
     pub(super) kind: Kind,
     pub(super) columns: BTreeMap<i16, String>,
     pub(super) types: BTreeMap<i16, u32>,
+    generated: BTreeSet<i16>,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -170,13 +172,9 @@ impl Catalogue {
         Some(dotted([relation.schema.as_str(), &relation.name]))
     }
 
-    /// Column names of a relation in order, for results that have no RowDescription (COPY).
-    /// `name` is as a statement gives it; `None` unless exactly one relation answers to it.
-    pub fn column_names(&self, name: &str) -> Option<(u32, Vec<(i16, String)>)> {
-        let mut found = self.resolve(name).into_iter();
-        let (Some(oid), None) = (found.next(), found.next()) else { return None };
-        let columns = &self.relations.get(&oid)?.columns;
-        Some((oid, columns.iter().map(|(attnum, name)| (*attnum, name.clone())).collect()))
+    /// True for a generated column, which COPY leaves out unless it is named.
+    pub fn is_generated(&self, oid: u32, attnum: i16) -> bool {
+        self.relations.get(&oid).is_some_and(|relation| relation.generated.contains(&attnum))
     }
 
     /// Whether a relation has a column of this name.
@@ -234,11 +232,15 @@ impl Catalogue {
             },
             columns: BTreeMap::new(),
             types: BTreeMap::new(),
+            generated: BTreeSet::new(),
         });
         let attnum = text(row, 4).and_then(|number| number.parse().ok());
         if let (Some(attnum), Some(column)) = (attnum, text(row, 5)) {
             relation.columns.insert(attnum, column.to_owned());
             relation.types.extend(number(row, 6).map(|oid| (attnum, oid)));
+            if text(row, 7).is_some_and(|how| !how.is_empty()) {
+                relation.generated.insert(attnum);
+            }
         }
     }
 }

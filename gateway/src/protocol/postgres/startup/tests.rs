@@ -19,7 +19,7 @@ fn packets_are_told_apart_by_their_code() {
     assert_eq!(cancel[..4], [0, 0, 0, 16]);
     let key = Bytes::from_static(b"abcd");
     assert_eq!(parse(cancel.slice(4..)), Ok(Packet::Cancel { pid: 7, key }));
-    let start = encode(&[("user", "u"), ("database", "d")]);
+    let start = encode(&[("user", "u")], &[Bytes::from_static(b"database\0d\0")]);
     let expected = session(0, &[("user", "u"), ("database", "d")]);
     assert_eq!(parse(start.slice(4..)), Ok(Packet::Startup(expected)));
     assert_eq!(encode_ssl_request()[4..], CODE_SSL.to_be_bytes());

@@ -1,0 +1,211 @@
+//! COPY on its way back: rows that are masked as those of a SELECT, and the word that lets the
+//! client give rows.
+
+use std::sync::{Arc, PoisonError};
+
+use bytes::Bytes;
+
+use super::{Back, out_of_step};
+use crate::fault::{Blame, Fault};
+use crate::limits::SERVER_MESSAGE_BYTES_MAX;
+use crate::pipeline::ledger::{Copy, Expect, Judgement, Rows, SharedPlan};
+use crate::policy::Masked;
+use crate::protocol::Statement;
+use crate::protocol::postgres::backend;
+use crate::protocol::postgres::copy::{CopyRows, Format};
+use crate::protocol::postgres::frame::{self, Frame};
+use crate::protocol::postgres::lineage::FieldDescription;
+use crate::protocol::postgres::statement::{copies_in, copies_out};
+
+/// A COPY whose rows are on their way to the client.
+pub(super) struct CopyOut {
+    number: u64,
+    plan: SharedPlan,
+    /// Reads the rows; nothing when none of them has to be masked.
+    rows: Option<CopyRows>,
+}
+
+/// The statement under way, with what is known of its COPY.
+struct UnderWay {
+    judgement: Judgement,
+    copy: Option<Arc<Copy>>,
+}
+
+impl Back<'_> {
+    /// Takes the entry at the head if the gateway asked for a description of a COPY's query.
+    pub(super) fn own_description(&self) -> Option<(Judgement, Arc<Copy>)> {
+        let mut shared = self.live.shared();
+        let Some(Expect::DescribeCopy { judgement, copy }) = shared.ledger.head() else {
+            return None;
+        };
+        let own = (judgement.clone(), Arc::clone(copy));
+        shared.ledger.pop();
+        Some(own)
+    }
+
+    /// The columns of a COPY's query are known.
+    pub(super) async fn copy_described(
+        &mut self,
+        judgement: &Judgement,
+        copy: &Copy,
+        frame: &Frame,
+    ) -> Result<(), Fault> {
+        if frame.tag != b'T' {
+            return Ok(());
+        }
+        let mut fields = backend::row_description(frame.body.clone())
+            .map_err(|_| out_of_step("a malformed RowDescription"))?;
+        let binary = copy.out.options.format == Format::Binary;
+        fields.iter_mut().for_each(|field| field.format = i16::from(binary));
+        match self.plan_of(judgement, &fields, copy.out.stored_only).await {
+            Ok(plan) => {
+                let _ = copy.slot.set(Rows::Some(plan));
+                Ok(())
+            }
+            Err(fault) => self.withhold(fault).await,
+        }
+    }
+
+    /// CopyOutResponse: rows of a COPY follow.
+    pub(super) async fn copy_out(&mut self, frame: &Frame) -> Result<(), Fault> {
+        let (binary, columns) = backend::copy_response(frame.body.clone())
+            .map_err(|_| out_of_step("a malformed CopyOutResponse"))?;
+        let UnderWay { judgement, copy } = self.under_way(copies_out)?;
+        if self.withhold {
+            return Ok(());
+        }
+        let planned = match copy {
+            _ if !judgement.generation.masks() => self.plan_of(&judgement, &[], false).await,
+            Some(ref copy) if binary == (copy.out.options.format == Format::Binary) => {
+                self.copy_plan(&judgement, copy, columns).await
+            }
+            _ => return Err(out_of_step("a COPY in another format than asked for")),
+        };
+        let plan = match planned {
+            Ok(plan) => plan,
+            Err(fault) => return self.withhold(fault).await,
+        };
+        let pass = plan.lock().unwrap_or_else(PoisonError::into_inner).is_pass();
+        let masked = copy.filter(|_| !pass);
+        let rows = masked.map(|copy| CopyRows::new(copy.out.options.clone(), columns));
+        self.copy = Some(CopyOut { number: judgement.number, plan, rows });
+        self.words(judgement.number, frame);
+        Ok(())
+    }
+
+    /// The plan from the description; without one that fits, every column may come from all that
+    /// the statements touch.
+    async fn copy_plan(
+        &mut self,
+        judgement: &Judgement,
+        copy: &Copy,
+        columns: usize,
+    ) -> Result<SharedPlan, Fault> {
+        if let Some(Rows::Some(plan)) = copy.slot.get()
+            && plan.lock().unwrap_or_else(PoisonError::into_inner).width() == columns
+        {
+            return Ok(Arc::clone(plan));
+        }
+        let format = i16::from(copy.out.options.format == Format::Binary);
+        let field = |at| FieldDescription {
+            name: format!("column{at}"),
+            table_oid: 0,
+            attnum: 0,
+            type_oid: 0,
+            format,
+        };
+        let fields: Vec<_> = (1..=columns).map(field).collect();
+        self.plan_of(judgement, &fields, false).await
+    }
+
+    /// Takes one run of CopyData; false when more bytes are needed.
+    pub(super) async fn copy_run(&mut self) -> Result<bool, Fault> {
+        let broken = |_| out_of_step("a malformed message");
+        let buffer = &mut self.upstream.buffer;
+        let (frames, count) = frame::run(buffer, b'd', SERVER_MESSAGE_BYTES_MAX).map_err(broken)?;
+        if count == 0 {
+            let next = frame::next(buffer, SERVER_MESSAGE_BYTES_MAX);
+            // Reserves room for the rest of the message.
+            return next.map(|_| false).map_err(broken);
+        }
+        self.copied(frames, count).await?;
+        Ok(true)
+    }
+
+    /// Rows of a COPY.
+    async fn copied(&mut self, frames: Bytes, messages: u64) -> Result<(), Fault> {
+        if self.withhold {
+            return Ok(());
+        }
+        let Some(copy) = &mut self.copy else {
+            return Err(out_of_step("rows of a COPY that was not asked for"));
+        };
+        match mask(copy, frames, messages) {
+            Ok(masked) => {
+                let number = copy.number;
+                self.push(number, masked);
+                Ok(())
+            }
+            Err(fault) => self.withhold(fault).await,
+        }
+    }
+
+    /// CopyDone: the rows of a COPY are all there.
+    pub(super) async fn copy_done(&mut self, frame: &Frame) -> Result<(), Fault> {
+        if self.withhold {
+            return Ok(());
+        }
+        let Some(copy) = self.copy.take() else {
+            return Err(out_of_step("the end of a COPY that was not asked for"));
+        };
+        match copy.rows.map_or(Ok(()), |rows| rows.finish()) {
+            Ok(()) => {
+                self.words(copy.number, frame);
+                Ok(())
+            }
+            Err(fault) => self.withhold(fault).await,
+        }
+    }
+
+    /// CopyInResponse: the client may give rows.
+    pub(super) fn copy_in(&mut self, frame: &Frame) -> Result<(), Fault> {
+        backend::copy_response(frame.body.clone())
+            .map_err(|_| out_of_step("a malformed CopyInResponse"))?;
+        let UnderWay { judgement, .. } = self.under_way(copies_in)?;
+        if self.withhold {
+            let message = "the target wants rows for a COPY whose client was told an error";
+            return Err(Fault::new(Blame::Upstream, "copy_withheld", "08P01", message));
+        }
+        self.live.shared().ledger.set_copying(true);
+        self.words(judgement.number, frame);
+        Ok(())
+    }
+
+    /// The statement that a COPY answers, which must be one.
+    fn under_way(&self, is_copy: fn(&Statement) -> bool) -> Result<UnderWay, Fault> {
+        let mut shared = self.live.shared();
+        let (judgement, copies, at) = match shared.ledger.head() {
+            Some(Expect::Query { judgement, copies, done, .. }) => (judgement, copies, *done),
+            Some(Expect::Execute { judgement, copies, .. }) => (judgement, copies, 0),
+            _ => return Err(out_of_step("a COPY that was not asked for")),
+        };
+        if !judgement.facts.statements.get(at).is_some_and(is_copy) {
+            return Err(out_of_step("a COPY in answer to something else"));
+        }
+        let copy = copies.iter().find(|(place, _)| *place == at).map(|(_, copy)| Arc::clone(copy));
+        Ok(UnderWay { judgement: judgement.clone(), copy })
+    }
+}
+
+fn mask(copy: &mut CopyOut, frames: Bytes, messages: u64) -> Result<Masked, Fault> {
+    let mut plan = copy.plan.lock().unwrap_or_else(PoisonError::into_inner);
+    match &mut copy.rows {
+        None => plan.relay_copy(frames, messages),
+        Some(rows) => plan.mask_copy(rows.take(&frames)?),
+    }
+}
+
+/// An error about the query of a COPY says where it stands in the client's own text.
+pub(super) fn moved(body: &Bytes, offset: Option<usize>) -> Bytes {
+    backend::moved_report(body, |position| offset.map_or(1, |offset| offset + position))
+}
