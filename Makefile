@@ -8,6 +8,8 @@ SHELL := /bin/bash
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 PORTCULLIS := $(TARGET)/debug/portcullis
 PLUGINS := plugins/mask-columns plugins/risk-statement plugins/approval-writes
+# Tests that `make conformance` runs on PostgreSQL 18 too.
+ON_EVERY_SERVER := binary(it) and test(/^(cancel|copy|drivers|extended|masking)::/)
 # Seconds of coverage-guided fuzzing for each target of `make fuzz`.
 FUZZ_SECS ?= 60
 
@@ -57,10 +59,12 @@ bench: ## throughput beside a direct connection and PgBouncer, into target/bench
 	@cp $(TARGET)/debug/bench $(TARGET)/release/bench
 	@$(TARGET)/release/bench
 
-conformance: ## PostgreSQL's own test suites, direct and through the gateway
+conformance: ## PostgreSQL's own suites through the gateway, and PostgreSQL 18
 	@scripts/setup.sh conformance
 	cargo build --workspace --all-targets
+	@$(PORTCULLIS) plugin build $(PLUGINS) --out $(TARGET)/plugins
 	@$(TARGET)/debug/conformance
+	scripts/with-postgres-18.sh cargo nextest run --workspace -E '$(ON_EVERY_SERVER)'
 
 fuzz-smoke: ## the seeds and a few seconds of mutations, without coverage
 	cargo nextest run -p portcullis-fuzz

@@ -77,7 +77,7 @@ pub fn error_position(fault: &Fault) -> Option<usize> {
 /// already fails there.
 fn place(text: &str, message: &str) -> Option<usize> {
     if message.ends_with("at end of input") {
-        return character(text, text.trim_end().len());
+        return character(text, text.len());
     }
     let near = message.split_once("at or near \"")?.1.strip_suffix('"')?;
     if text.ends_with(near) && message.starts_with("unterminated") {
@@ -93,6 +93,10 @@ fn place(text: &str, message: &str) -> Option<usize> {
             return None;
         }
         let end = start.saturating_add(found.len());
+        // The word must be whole: `NUL` is not the beginning of `NULL`.
+        if in_word(text, start) || in_word(text, end) {
+            continue;
+        }
         let before = text.get(..end)?;
         let Ok(Err(pg_query::Error::Parse(again))) =
             catch_unwind(AssertUnwindSafe(|| pg_query::parse(before, 0)))
@@ -105,6 +109,14 @@ fn place(text: &str, message: &str) -> Option<usize> {
         }
     }
     character(text, only?)
+}
+
+/// Whether a place lies inside a word: between two letters, digits or underscores.
+fn in_word(text: &str, place: usize) -> bool {
+    let part = |one: char| one.is_alphanumeric() || one == '_' || one == '$';
+    let before = text.get(..place).and_then(|text| text.chars().next_back());
+    let after = text.get(place..).and_then(|text| text.chars().next());
+    before.is_some_and(part) && after.is_some_and(part)
 }
 
 fn character(text: &str, byte: usize) -> Option<usize> {

@@ -75,6 +75,9 @@ fn the_parsers_agree_on_what_clients_send() {
         "SELECT a FROM t1 UNION ALL (SELECT b FROM t2 ORDER BY 1 LIMIT 5)",
         "INSERT INTO t SELECT * FROM s ON CONFLICT (id) DO NOTHING",
         "EXPLAIN ANALYZE SELECT * FROM t",
+        "SELECT * FROM (TABLE t) AS s (a, b)",
+        "TABLE Customers",
+        "SELECT 1; COPY t FROM STDIN; SELECT 2",
         "CREATE TABLE t (id int PRIMARY KEY)",
         "COPY t TO STDOUT",
         "",
@@ -124,6 +127,8 @@ fn syntax_errors_say_where() {
         ("SELEC 1", "syntax error at or near \"SELEC\"", 1),
         ("SELECT a FROM FROM", "syntax error at or near \"FROM\"", 15),
         ("SELECT 1 FROM t WHERE", "syntax error at end of input", 22),
+        ("SELECT 1 + ", "syntax error at end of input", 12),
+        ("CREATE TABLE t (a int NOT NULL, b int NOT NUL)", "syntax error at or near \"NUL\"", 43),
         ("SELECT 'abc", "unterminated quoted string at or near \"'abc\"", 8),
         ("SELECT '\u{e9}\u{e9}' ) 1", "syntax error at or near \")\"", 13),
     ] {
