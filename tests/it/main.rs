@@ -7,6 +7,7 @@ mod calls;
 mod cancel;
 mod copy;
 mod demo;
+mod differential;
 mod extended;
 mod facts;
 mod harness;
