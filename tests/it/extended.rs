@@ -367,5 +367,5 @@ fn what_sql_made_can_be_described_and_not_run() {
 
     let answers = ask(&mut wire, &[describe(b'P', "none"), describe(b'P', "c"), sync()], 1);
     assert_eq!(tags(&answers), "E Z");
-    assert_eq!(answers[0].field(b'M').as_deref(), Some("portal \"none\" does not exist"));
+    assert_eq!(answers[0].field(b'C').as_deref(), Some("34000"), "the target's own refusal");
 }
