@@ -6,6 +6,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::io::ErrorKind;
 
 use portcullis_tests::gateway::{Setup, Site};
 use portcullis_tests::okta::Okta;
@@ -15,7 +16,7 @@ use portcullis_tests::wire::{
 };
 
 /// Scripts run in one test.
-const SCRIPTS: u64 = 60;
+const SCRIPTS: u64 = 250;
 /// Batches in a script, each read to its end before the next is sent.
 const BATCHES: u64 = 6;
 /// Messages in a batch, before the Sync that ends it.
@@ -114,7 +115,7 @@ const SIMPLE: [&str; 34] = [
     "DO $$ BEGIN RAISE EXCEPTION 'no' USING HINT = 'try', DETAIL = 'why'; END $$",
     "SET application_name = 'differential'",
     "SET DateStyle = 'German'; RESET DateStyle",
-    "LISTEN here; NOTIFY here, 'payload'",
+    "LISTEN here; UNLISTEN *",
     "EXPLAIN (COSTS off) SELECT 1",
     "DISCARD ALL",
 ];
@@ -213,14 +214,18 @@ fn said(message: &Message) -> String {
     }
 }
 
-/// Sends a batch and a query that marks its end; gives what came before the mark.
+/// Sends a batch and a query that marks its end; gives what came before the mark. In a failed
+/// transaction the mark would never come, so the batch ends its transaction.
 fn exchange(wire: &mut Wire, batch: &[u8], mark: &str) -> Vec<String> {
     let end = query(&format!("SELECT '{mark}' AS mark"));
-    wire.send(&[batch, &sync(), &end].concat()).expect("the batch is sent");
+    wire.send(&[batch, &sync(), &query("ROLLBACK"), &end].concat()).expect("the batch is sent");
     let mut trace = Vec::new();
     loop {
         let message = match wire.message() {
             Ok(message) => message,
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                panic!("no answer before {mark}: {trace:?}");
+            }
             Err(error) => {
                 trace.push(format!("the connection ended: {error}"));
                 return trace;

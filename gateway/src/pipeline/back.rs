@@ -1,6 +1,7 @@
 //! From the target to the client: every answer is masked and recorded before it is released.
 
 mod copying;
+mod describing;
 mod large;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,7 +10,7 @@ use bytes::{Bytes, BytesMut};
 use tokio::sync::mpsc;
 
 use self::copying::CopyOut;
-use super::ledger::{Expect, Judgement, PlanSlot, Rows, SharedPlan};
+use super::ledger::{Expect, Judgement, Rows, SharedPlan};
 use super::live::Live;
 use super::{ClientStream, End};
 use crate::downstream::{Sender, Word};
@@ -18,10 +19,8 @@ use crate::limits::{LARGE_ROW_BYTES_MIN, SERVER_MESSAGE_BYTES_MAX};
 use crate::policy::{self, Instances, Masked, ResultPlan};
 use crate::protocol::postgres::backend::{self, Severity};
 use crate::protocol::postgres::frame::{self, Fields, Frame, Malformed};
-use crate::protocol::postgres::lineage::FieldDescription;
 use crate::protocol::postgres::names::Answer;
 use crate::protocol::{self, Outcome};
-use crate::upstream::catalogue::Asked;
 use crate::upstream::postgres::Receiver;
 
 /// A read of at least this much says that more is on its way.
@@ -167,92 +166,6 @@ impl<'a> Back<'a> {
             },
             _ => Err(out_of_step("rows that were not asked for")),
         }
-    }
-
-    async fn description(&mut self, frame: Frame) -> Result<(), Fault> {
-        if let Some((judgement, copy)) = self.own_description() {
-            return self.copy_described(&judgement, &copy, &frame).await;
-        }
-        let (judgement, slot, told) = {
-            let mut shared = self.live.shared();
-            match shared.ledger.head() {
-                Some(Expect::Query { judgement, .. }) if frame.tag == b'T' => {
-                    (judgement.clone(), None, true)
-                }
-                Some(Expect::DescribePortal { judgement, slot, told }) => {
-                    let found = (judgement.clone(), Some(Arc::clone(slot)), *told);
-                    shared.ledger.pop();
-                    found
-                }
-                Some(Expect::DescribeStatement { .. }) => {
-                    shared.ledger.pop();
-                    drop(shared);
-                    self.words(0, &frame);
-                    return Ok(());
-                }
-                _ => return Err(out_of_step("a description that was not asked for")),
-            }
-        };
-        let plan = match frame.tag {
-            b'T' => match self.plan(&judgement, &frame).await {
-                Ok(plan) => Rows::Some(plan),
-                Err(fault) => return self.withhold(fault).await,
-            },
-            _ => Rows::None,
-        };
-        self.planned(slot, plan);
-        if told {
-            self.words(judgement.number, &frame);
-        }
-        Ok(())
-    }
-
-    fn planned(&self, slot: Option<PlanSlot>, rows: Rows) {
-        match (slot, rows) {
-            (Some(slot), rows) => {
-                // A portal described twice keeps its first plan: its columns can't change.
-                let _ = slot.set(rows);
-            }
-            (None, Rows::Some(new)) => {
-                if let Some(Expect::Query { plan, .. }) = self.live.shared().ledger.head() {
-                    *plan = Some(new);
-                }
-            }
-            (None, Rows::None) => {}
-        }
-    }
-
-    async fn plan(&mut self, judgement: &Judgement, frame: &Frame) -> Result<SharedPlan, Fault> {
-        let fields = backend::row_description(frame.body.clone())
-            .map_err(|_| out_of_step("a malformed RowDescription"))?;
-        self.plan_of(judgement, &fields, false).await
-    }
-
-    async fn plan_of(
-        &mut self,
-        judgement: &Judgement,
-        fields: &[FieldDescription],
-        stored_only: bool,
-    ) -> Result<SharedPlan, Fault> {
-        let generation = &judgement.generation;
-        if !generation.masks() {
-            return generation.plan(&mut self.instances, &[]).map(shared);
-        }
-        let live = self.live;
-        let tls = live.target.tls.as_ref();
-        let asked = Asked {
-            fields,
-            facts: &judgement.facts,
-            lineage: judgement.lineage,
-            relinked: live.relinked(),
-            stored_only,
-        };
-        let columns = live
-            .target
-            .catalogues
-            .columns(&live.target.settings, tls, &live.session, asked)
-            .await?;
-        generation.plan(&mut self.instances, &columns).map(shared)
     }
 
     fn parameters(&mut self, frame: &Frame) -> Result<(), Fault> {
