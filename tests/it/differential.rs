@@ -81,7 +81,8 @@ const PREPARED: [&str; 30] = [
     "SHOW server_encoding",
 ];
 
-/// Texts for Query.
+/// Texts for Query. What SQL prepares has names of its own: one name space for SQL and the protocol
+/// is what the gateway refuses on purpose.
 // tidy: table
 const SIMPLE: [&str; 34] = [
     "SELECT 1",
@@ -108,9 +109,9 @@ const SIMPLE: [&str; 34] = [
     "FETCH 3 FROM c",
     "MOVE 1 IN c",
     "CLOSE ALL",
-    "PREPARE a AS SELECT $1::int; EXECUTE a(5)",
-    "EXECUTE b",
-    "DEALLOCATE a",
+    "PREPARE own AS SELECT $1::int; EXECUTE own(5)",
+    "EXECUTE own(6)",
+    "DEALLOCATE own",
     "DO $$ BEGIN RAISE NOTICE 'hello %', 1; END $$",
     "DO $$ BEGIN RAISE EXCEPTION 'no' USING HINT = 'try', DETAIL = 'why'; END $$",
     "SET application_name = 'differential'",
