@@ -174,13 +174,14 @@ impl Ledger {
         self.skipping || self.dropping
     }
 
-    /// True when the last message sent ended a cycle, so that no error can be under way.
+    /// True when the last message sent ended a cycle, so that no error can be under way. A Query
+    /// ends one only if nothing before it can make the server skip it.
     pub(super) fn at_boundary(&self) -> bool {
-        match self.queue.back() {
+        let cycle =
+            |expect: &Expect| matches!(expect, Expect::Function { .. } | Expect::Query { .. });
+        match self.queue.iter().rev().find(|expect| !cycle(expect)) {
             None => !self.skips(),
-            Some(expect) => {
-                matches!(expect, Expect::Sync | Expect::Query { .. } | Expect::Function { .. })
-            }
+            Some(expect) => matches!(expect, Expect::Sync),
         }
     }
 

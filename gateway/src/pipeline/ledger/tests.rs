@@ -154,3 +154,24 @@ fn a_change_is_settled_once_nothing_that_changes_is_under_way() {
     assert!(!ledger.ready(b'T', &mut names), "it is not committed");
     assert!(ledger.ready(b'I', &mut names));
 }
+
+/// A Sync of the gateway's own behind such a Query would wake the server too early.
+#[test]
+fn a_query_behind_what_may_fail_ends_no_cycle() {
+    let mut names = Names::default();
+    let mut ledger = Ledger::new();
+    let query = |number| Expect::Query {
+        judgement: judgement(number, Class::Read),
+        plan: None,
+        done: 0,
+        failed: false,
+        copies: Vec::new(),
+    };
+    assert!(ledger.push(query(1), &mut names));
+    assert!(ledger.at_boundary());
+    let expect = parse(&mut names, "a", "SELECT 1");
+    assert!(ledger.push(expect, &mut names) && ledger.push(query(2), &mut names));
+    assert!(!ledger.at_boundary());
+    assert!(ledger.push(Expect::Sync, &mut names) && ledger.push(query(3), &mut names));
+    assert!(ledger.at_boundary());
+}
