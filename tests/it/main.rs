@@ -5,6 +5,7 @@ mod approval;
 mod audit;
 mod cancel;
 mod demo;
+mod drivers;
 mod extended;
 mod facts;
 mod harness;
