@@ -48,6 +48,7 @@ test: ## everything that CI runs
 	cargo test --quiet --doc --workspace
 	@$(PORTCULLIS) demo --tour
 	cargo nextest run --workspace
+	@$(TARGET)/debug/conformance core
 
 # The load comes from pgbench, so only the gateway is optimised; the program that measures looks
 # for the gateway beside itself.

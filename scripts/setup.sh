@@ -2,9 +2,11 @@
 # Installs what a fresh Debian-like machine with Rust is missing. Run it as often as you like.
 #
 #   scripts/setup.sh demo     what `make demo` needs: a C compiler, libclang, PostgreSQL, wasm target
-#   scripts/setup.sh test     the above, cargo-nextest, and an OpenID provider from npm
+#   scripts/setup.sh test     the above, cargo-nextest, an OpenID provider from npm, the drivers
+#                             that applications use (scripts/drivers.sh), and PostgreSQL's own
+#                             test suites (scripts/suites.sh)
 #   scripts/setup.sh bench    what `make demo` needs, and PgBouncer
-#   scripts/setup.sh conformance   the same as `test`, and PostgreSQL's own test suites
+#   scripts/setup.sh conformance   the same as `test`
 set -euo pipefail
 
 # The OpenID provider that judges ours; another version is another judge, so it is pinned.
@@ -67,9 +69,15 @@ need have psql -- postgresql-client
 if [[ $group != demo ]]; then
     need have openssl -- openssl
 fi
+have_jdbc() { [[ -e /usr/share/java/postgresql.jar ]]; }
+have_venv() { /usr/bin/python3 -c 'import ensurepip, venv' 2>/dev/null; }
+
 if $testing; then
     need have node -- nodejs
     need have npm -- npm
+    need have_venv -- python3 python3-venv
+    need have javac -- default-jdk-headless
+    need have_jdbc -- libpostgresql-jdbc-java
 fi
 if [[ $group == bench ]]; then
     need have pgbouncer -- pgbouncer
@@ -144,6 +152,7 @@ if $testing; then
     fi
 fi
 
-if [[ $group == conformance ]]; then
+if $testing; then
+    "$here/drivers.sh" "$CACHE/drivers"
     "$here/suites.sh" "$CACHE/suites"
 fi

@@ -15,6 +15,11 @@ const SETTINGS: [&str; 1] = ["max_prepared_transactions=2"];
 /// The databases that the suites connect to; the gateway's targets are named like them.
 const DATABASES: [&str; 3] = ["postgres", "regression", "isolation_regression"];
 
+/// What libpq calls by object id for large objects.
+const FUNCTION_CALLS: &str = "function_calls = [\"lo_creat\", \"lo_create\", \"lo_open\", \
+    \"lo_close\", \"lo_lseek\", \"lo_lseek64\", \"lo_tell\", \"lo_tell64\", \"lo_truncate\", \
+    \"lo_truncate64\", \"lo_unlink\", \"loread\", \"lowrite\"]\n";
+
 /// One way to a server.
 pub(crate) struct Way {
     /// As the reports call it.
@@ -74,7 +79,7 @@ fn targets(text: &str) -> String {
             .replace("databases = [\"shop\"]", &format!("databases = [\"{database}\"]"));
         write!(
             all,
-            "[[targets]]{target}[[targets.accounts]]\nrole = \"{ADMIN_ROLE}\"\n\
+            "[[targets]]{target}{FUNCTION_CALLS}\n[[targets.accounts]]\nrole = \"{ADMIN_ROLE}\"\n\
              password_file = \"postgres.password\"\n\n[[targets.access]]\nissuer = \"okta\"\n\
              roles = [\"{ADMIN_ROLE}\"]\ngroups_any = [\"data-agents\"]\n\n"
         )

@@ -1,17 +1,17 @@
 //! COPY in all its forms.
 
-use crate::case::{Case, effect, leak, tell};
+use crate::case::{Case, effect, honest, leak, tell};
 
 const ORDERS: &str = "SELECT count(*), sum(quantity) FROM orders";
 
 /// A message that copies a hidden value out as it is stored.
 const fn out(name: &'static str, sql: &'static str) -> Case {
-    Case { extended: false, ..leak(name, sql).direct() }
+    Case { extended: false, ..leak(name, sql) }
 }
 
 /// A change made by copying.
 const fn change(name: &'static str, sql: &'static str, probe: &'static str) -> Case {
-    effect(name, sql, probe).direct()
+    effect(name, sql, probe)
 }
 
 /// What a file of the server says of itself.
@@ -174,4 +174,7 @@ pub(crate) const CASES: &[Case] = &[
         "CREATE FUNCTION gone() RETURNS integer LANGUAGE sql AS \
          'DELETE FROM orders WHERE id = 1 RETURNING id'",
     ),
+    honest("open columns", "COPY people (name, city) TO STDOUT", "Ada\tLisbon\n"),
+    honest("a query of open columns", "COPY (SELECT upper(name) FROM people) TO STDOUT", "BELA\n"),
+    honest("open columns as CSV", "COPY notes (id, body) TO STDOUT (FORMAT csv)", "2,likes rain\n"),
 ];

@@ -8,6 +8,7 @@ mod cancel;
 mod copy;
 mod demo;
 mod differential;
+mod drivers;
 mod extended;
 mod facts;
 mod harness;

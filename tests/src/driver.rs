@@ -14,6 +14,27 @@ use tokio_rustls::TlsConnector;
 
 use crate::wire;
 
+/// A connection to a PostgreSQL server or gateway inside TLS, nothing else sent yet.
+pub type Secured = tokio_rustls::client::TlsStream<TcpStream>;
+
+/// Opens a connection inside TLS, trusting only the authority `ca_pem`.
+///
+/// # Errors
+///
+/// What the network or TLS said.
+pub async fn secure(
+    address: SocketAddr,
+    ca_pem: &str,
+) -> Result<Secured, Box<dyn std::error::Error + Send + Sync>> {
+    let mut stream = TcpStream::connect(address).await?;
+    stream.write_all(&wire::SSL_REQUEST).await?;
+    if stream.read_u8().await? != b'S' {
+        return Err(io::Error::other("TLS was declined").into());
+    }
+    let connector = TlsConnector::from(Arc::new(wire::tls_settings(ca_pem)?));
+    Ok(connector.connect(ServerName::try_from("localhost")?, stream).await?)
+}
+
 /// Signs in over TLS, trusting only the authority `ca_pem`, and drives the connection on the
 /// current runtime. `password` may be a token.
 ///
@@ -27,13 +48,7 @@ pub async fn connect(
     database: &str,
     password: &str,
 ) -> Result<Client, Box<dyn std::error::Error + Send + Sync>> {
-    let mut stream = TcpStream::connect(address).await?;
-    stream.write_all(&wire::SSL_REQUEST).await?;
-    if stream.read_u8().await? != b'S' {
-        return Err(io::Error::other("TLS was declined").into());
-    }
-    let connector = TlsConnector::from(Arc::new(wire::tls_settings(ca_pem)?));
-    let stream = connector.connect(ServerName::try_from("localhost")?, stream).await?;
+    let stream = secure(address, ca_pem).await?;
     // TLS runs already: the driver must not ask for it again.
     let mut config = Config::new();
     config.ssl_mode(SslMode::Disable).user(user).dbname(database).password(password);
