@@ -1,8 +1,8 @@
 //! The same random messages straight to the server and through the gateway, with a policy that
 //! allows everything: what comes back must be the same, message for message.
 //!
-//! One difference is known, about once in a thousand scripts: after a DISCARD or DEALLOCATE that the
-//! server skipped or failed, the gateway may say of a prepared statement that it does not exist.
+//! One difference is known, about once in a thousand scripts: after a DISCARD or DEALLOCATE that
+//! the server skipped or failed, the gateway may say of a prepared statement that it does not exist.
 //!
 //! `PORTCULLIS_DIFFERENTIAL_SEED` repeats one script, `PORTCULLIS_DIFFERENTIAL_SCRIPTS` sets how
 //! many are run.

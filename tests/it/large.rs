@@ -82,7 +82,8 @@ fn a_large_row_passes_at_flat_memory_and_is_recorded_in_pieces() {
     assert_eq!(skim(&mut wire, b'x'), VALUE_BYTES);
     assert_eq!(small(&mut wire).as_deref(), Some("z"));
     assert_eq!(last(&wire.messages_until(b'Z').unwrap()), "CZ");
-    let grown = peak_kib(&gateway) - before;
+    // The kernel counts in batches, so a later look may even say a little less.
+    let grown = peak_kib(&gateway).saturating_sub(before);
     assert!(grown < GROWTH_KIB_MAX, "{grown} KiB more for a row of {VALUE_BYTES} bytes");
     drop(wire);
     gateway.stop();
@@ -126,7 +127,8 @@ fn a_large_row_with_masks_passes_at_flat_memory() {
     read(41, WARM_BYTES, card.trim());
     let before = peak_kib(&gateway);
     read(42, VALUE_BYTES, "0005");
-    let grown = peak_kib(&gateway) - before;
+    // The kernel counts in batches, so a later look may even say a little less.
+    let grown = peak_kib(&gateway).saturating_sub(before);
     assert!(grown < GROWTH_KIB_MAX, "{grown} KiB more for a row of {VALUE_BYTES} bytes");
 }
 
