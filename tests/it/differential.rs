@@ -2,7 +2,7 @@
 //! allows everything: what comes back must be the same, message for message.
 //!
 //! One difference is known, about once in a thousand scripts: after a DISCARD or DEALLOCATE that
-//! the server skipped or failed, the gateway may say of a prepared statement that it does not exist.
+//! the server skipped or failed, the gateway may say that a prepared statement does not exist.
 //!
 //! `PORTCULLIS_DIFFERENTIAL_SEED` repeats one script, `PORTCULLIS_DIFFERENTIAL_SCRIPTS` sets how
 //! many are run.
