@@ -7,7 +7,7 @@ use portcullis::cli::{Cli, EXIT_FAILED, EXIT_USAGE};
 use portcullis::commands::{self, Stop};
 use tracing_subscriber::EnvFilter;
 
-/// Many small pieces live and die with each request; this costs a third less than glibc's.
+/// Many small pieces live and die with each request; glibc's allocator costs more for them.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
