@@ -41,6 +41,9 @@ pub const NAME_BYTES_MAX: usize = 63;
 pub const SERVER_MESSAGE_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// From this body size on a row is not taken whole but in pieces.
 pub const LARGE_ROW_BYTES_MIN: usize = 2 * 1024 * 1024;
+/// Longest message of a COPY with masked columns. With what came before it in the same read it
+/// stays below `PAYLOAD_BYTES_MAX`.
+pub const COPY_ROW_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// From this size on a cell of a large row that has masks waits outside of memory. Not above
 /// `SCAN_CELL_BYTES_MAX`: a larger one is not shown to plugins.
 pub const LARGE_CELL_BYTES_MIN: usize = 1024 * 1024;

@@ -392,3 +392,22 @@ fn the_gateways_own_statement_is_out_of_reach() {
     assert_eq!(texts(&wire.query(left).unwrap()), [Some("0".to_owned())]);
     assert_eq!(copied(&extended(&mut wire, &copy)), "MASKED\n", "a second time");
 }
+
+#[test]
+fn a_row_of_any_size_is_copied_out_and_a_masked_one_too_large_is_refused() {
+    let stage = Stage::new();
+    let bytes = 40_000_000;
+    stage.admin(&format!("UPDATE customers SET notes = repeat('x', {bytes}) WHERE id = 42"));
+    let gateway = stage.site.start();
+    let mut wire = stage.wire(&gateway);
+    let open = "COPY (SELECT id, notes FROM customers WHERE id = 42) TO STDOUT";
+    let messages = wire.query(open).unwrap();
+    assert_eq!(tags(&messages), "H d c C Z");
+    assert_eq!(messages[1].body.len(), "42\t\n".len() + bytes);
+
+    let masked = "COPY (SELECT email, notes FROM customers WHERE id = 42) TO STDOUT";
+    let messages = wire.query(masked).unwrap();
+    assert_eq!(tags(&messages), "H E Z");
+    assert_eq!(messages[1].field(b'C').as_deref(), Some("54000"));
+    assert_eq!(texts(&wire.query("SELECT 1").unwrap()), [Some("1".to_owned())]);
+}

@@ -7,13 +7,13 @@ use bytes::Bytes;
 
 use super::{Back, out_of_step};
 use crate::fault::{Blame, Fault};
-use crate::limits::SERVER_MESSAGE_BYTES_MAX;
+use crate::limits::{COPY_ROW_BYTES_MAX, LARGE_ROW_BYTES_MIN};
 use crate::pipeline::ledger::{Copy, Expect, Judgement, Rows, SharedPlan};
 use crate::policy::Masked;
 use crate::protocol::Statement;
 use crate::protocol::postgres::backend;
 use crate::protocol::postgres::copy::{CopyRows, Format};
-use crate::protocol::postgres::frame::{self, Frame};
+use crate::protocol::postgres::frame::{self, Frame, Malformed};
 use crate::protocol::postgres::lineage::FieldDescription;
 use crate::protocol::postgres::statement::{copies_in, copies_out};
 
@@ -121,14 +121,22 @@ impl Back<'_> {
     /// Takes one run of CopyData; false when more bytes are needed.
     pub(super) async fn copy_run(&mut self) -> Result<bool, Fault> {
         let broken = |_| out_of_step("a malformed message");
+        let pass = self.copy.as_ref().filter(|copy| copy.rows.is_none());
+        let pass = pass.map(|copy| (copy.number, Arc::clone(&copy.plan)));
+        let most = if pass.is_some() { LARGE_ROW_BYTES_MIN } else { COPY_ROW_BYTES_MAX };
         let buffer = &mut self.upstream.buffer;
-        let (frames, count) = frame::run(buffer, b'd', SERVER_MESSAGE_BYTES_MAX).map_err(broken)?;
-        if count == 0 {
-            let next = frame::next(buffer, SERVER_MESSAGE_BYTES_MAX);
-            // Reserves room for the rest of the message.
-            return next.map(|_| false).map_err(broken);
+        match frame::run(buffer, b'd', most) {
+            Ok((_, 0)) => {
+                let next = frame::next(buffer, most);
+                // Reserves room for the rest of the message.
+                return next.map(|_| false).map_err(broken);
+            }
+            Ok((frames, count)) => self.copied(frames, count).await?,
+            Err(Malformed::Oversize { body_bytes, .. }) => {
+                self.begin_large_copy(pass, body_bytes).await?;
+            }
+            Err(malformed) => return Err(broken(malformed)),
         }
-        self.copied(frames, count).await?;
         Ok(true)
     }
 
@@ -152,10 +160,11 @@ impl Back<'_> {
 
     /// CopyDone: the rows of a COPY are all there.
     pub(super) async fn copy_done(&mut self, frame: &Frame) -> Result<(), Fault> {
+        let copy = self.copy.take();
         if self.withhold {
             return Ok(());
         }
-        let Some(copy) = self.copy.take() else {
+        let Some(copy) = copy else {
             return Err(out_of_step("the end of a COPY that was not asked for"));
         };
         match copy.rows.map_or(Ok(()), |rows| rows.finish()) {

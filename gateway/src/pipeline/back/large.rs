@@ -5,7 +5,7 @@ use std::sync::PoisonError;
 use bytes::Buf;
 
 use super::Back;
-use crate::fault::Fault;
+use crate::fault::{Blame, Fault};
 use crate::pipeline::client_gone;
 use crate::pipeline::ledger::SharedPlan;
 use crate::policy::LargeRow;
@@ -26,6 +26,33 @@ impl Back<'_> {
             return Ok(());
         }
         let (number, plan) = self.plan_in_force()?;
+        self.begin_large_of(number, plan, body_bytes).await
+    }
+
+    /// Starts on a large row of COPY. Where something is hidden, its cells can't be told apart
+    /// without taking it whole.
+    pub(super) async fn begin_large_copy(
+        &mut self,
+        pass: Option<(u64, SharedPlan)>,
+        body_bytes: usize,
+    ) -> Result<(), Fault> {
+        match pass {
+            Some((number, plan)) if !self.withhold => {
+                self.begin_large_of(number, plan, body_bytes).await
+            }
+            _ => {
+                self.skip_bytes = HEADER_BYTES + body_bytes;
+                if self.withhold { Ok(()) } else { self.withhold(too_large(body_bytes)).await }
+            }
+        }
+    }
+
+    async fn begin_large_of(
+        &mut self,
+        number: u64,
+        plan: SharedPlan,
+        body_bytes: usize,
+    ) -> Result<(), Fault> {
         self.release().await?;
         let row = {
             let plan = plan.lock().unwrap_or_else(PoisonError::into_inner);
@@ -75,4 +102,10 @@ impl Back<'_> {
             }
         }
     }
+}
+
+fn too_large(bytes: usize) -> Fault {
+    let message = format!("a row of {bytes} bytes is too large for a COPY with masked columns");
+    Fault::new(Blame::Policy, "copy_row_too_large", "54000", message)
+        .hint("SELECT it instead: rows of a SELECT are masked whatever their size.")
 }
