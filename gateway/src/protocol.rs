@@ -201,6 +201,26 @@ pub struct Statement {
     pub uses: Vec<Use>,
 }
 
+impl Statement {
+    /// A statement that touches nothing: the start for one that no text says.
+    pub fn bare(verb: &str, class: Class) -> Self {
+        Self {
+            verb: verb.to_owned(),
+            acts: Vec::new(),
+            class,
+            start: 0,
+            end: 0,
+            objects: Vec::new(),
+            columns: Vec::new(),
+            whole_row: false,
+            unbounded_write: false,
+            settings: Vec::new(),
+            attributes: Vec::new(),
+            uses: Vec::new(),
+        }
+    }
+}
+
 /// What the grammar says of a request.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Facts {

@@ -59,9 +59,6 @@ pub(super) async fn begin(log: &Log) -> Recorder {
 pub(super) fn facts() -> Facts {
     Facts {
         statements: vec![Statement {
-            verb: "select".to_owned(),
-            class: Class::Read,
-            start: 0,
             end: 8,
             objects: vec![Object {
                 kind: "relation".to_owned(),
@@ -69,12 +66,7 @@ pub(super) fn facts() -> Facts {
                 access: Access::Read,
             }],
             columns: vec!["email".to_owned()],
-            whole_row: false,
-            unbounded_write: false,
-            acts: Vec::new(),
-            settings: Vec::new(),
-            attributes: Vec::new(),
-            uses: Vec::new(),
+            ..Statement::bare("select", Class::Read)
         }],
         second_opinion: "agrees".to_owned(),
     }

@@ -124,10 +124,7 @@ impl<'a> Forward<'a> {
         if self.skip_bytes > 0 {
             return Ok(None);
         }
-        let bytes_max = match self.buffer.first() {
-            Some(b'B' | b'F') => CLIENT_VALUES_BYTES_MAX,
-            _ => CLIENT_MESSAGE_BYTES_MAX,
-        };
+        let bytes_max = self.buffer.first().map_or(0, |tag| longest(*tag));
         match frame::next(&mut self.buffer, bytes_max) {
             Ok(frame) => Ok(frame),
             Err(Malformed::Length(length)) => Err(violation(format!("message length {length}"))),
@@ -157,10 +154,7 @@ impl<'a> Forward<'a> {
         if self.skip_to_sync {
             return Ok(());
         }
-        let most = match tag {
-            b'B' | b'F' => CLIENT_VALUES_BYTES_MAX,
-            _ => CLIENT_MESSAGE_BYTES_MAX,
-        };
+        let most = longest(tag);
         let message =
             format!("the message has {body_bytes} bytes, more than the {most} that can be judged");
         let fault = Fault::new(Blame::Client, "statement_too_long", "54000", message)
@@ -218,15 +212,26 @@ impl<'a> Forward<'a> {
         let generation = self.live.generation();
         let lineage = self.lineage();
         let judged = generation.judge(&mut self.instances, request);
-        match self.guarded(&generation, judged).await {
-            Judged::Decided(decided) => self.permit_query(decided, generation, lineage).await,
-            Judged::Denied(denied) => self.deny(Cycle::Simple, denied).await,
-            Judged::Held(held) => match self.ask(held).await? {
-                Some(Ok(decided)) => self.permit_query(decided, generation, lineage).await,
-                Some(Err(denied)) => self.deny(Cycle::Simple, *denied).await,
-                None => Ok(()),
-            },
+        let judged = self.guarded(&generation, judged).await;
+        match self.allowed(Cycle::Simple, judged).await? {
+            Some(decided) => self.permit_query(decided, generation, lineage).await,
+            None => Ok(()),
         }
+    }
+
+    /// What may run; what is denied is refused here, what is held is asked about.
+    async fn allowed(&mut self, cycle: Cycle, judged: Judged) -> Result<Option<Decided>, Fault> {
+        let denied = match judged {
+            Judged::Decided(decided) => return Ok(Some(decided)),
+            Judged::Denied(denied) => denied,
+            Judged::Held(held) => match self.ask(held).await? {
+                Some(Ok(decided)) => return Ok(Some(decided)),
+                Some(Err(denied)) => *denied,
+                None => return Ok(None),
+            },
+        };
+        self.deny(cycle, denied).await?;
+        Ok(None)
     }
 
     /// Asks a person; `None` when there is nothing to ask, because the server skips the request:
@@ -372,15 +377,8 @@ impl<'a> Forward<'a> {
             }
             _ => generation.judge(&mut self.instances, request),
         };
-        let decided = match self.guarded(&generation, judged).await {
-            Judged::Decided(decided) => decided,
-            Judged::Denied(denied) => return self.deny(Cycle::Extended, denied).await,
-            Judged::Held(held) => match self.ask(held).await? {
-                Some(Ok(decided)) => decided,
-                Some(Err(denied)) => return self.deny(Cycle::Extended, *denied).await,
-                None => return Ok(()),
-            },
-        };
+        let judged = self.guarded(&generation, judged).await;
+        let Some(decided) = self.allowed(Cycle::Extended, judged).await? else { return Ok(()) };
         let copies = match copying::copies(decided.request(), &generation) {
             Ok(copies) => copies,
             Err(fault) => {
@@ -427,6 +425,14 @@ impl<'a> Forward<'a> {
             self.say(Control::Describe(Named::Portal(name.clone())), Some(expect));
         }
         self.bound.get(name).map(|bound| Arc::clone(&bound.slot)).unwrap_or_default()
+    }
+}
+
+/// The longest message of this kind, bytes: values may be longer than statements.
+fn longest(tag: u8) -> usize {
+    match tag {
+        b'B' | b'F' => CLIENT_VALUES_BYTES_MAX,
+        _ => CLIENT_MESSAGE_BYTES_MAX,
     }
 }
 

@@ -105,7 +105,11 @@ impl Live {
             shared.relinking = Some(catalogues.relinking(self.session.database()));
         }
         shared.change = shared.change.max(change);
-        shared.synced &= !matches!(expect, Expect::Execute { .. } | Expect::Query { .. });
+        let runs = matches!(
+            expect,
+            Expect::Execute { .. } | Expect::Function { .. } | Expect::Query { .. }
+        );
+        shared.synced &= !runs;
         shared.ledger.push(expect, &mut shared.names)
     }
 

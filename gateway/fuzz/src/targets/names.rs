@@ -166,20 +166,8 @@ impl Grammar for Words {
             access: Access::Read,
         });
         let objects = objects.into_iter().collect();
-        let statement = Statement {
-            verb,
-            class: Class::Session,
-            start: 0,
-            end: text.len(),
-            objects,
-            columns: Vec::new(),
-            whole_row: false,
-            unbounded_write: false,
-            settings: Vec::new(),
-            attributes: Vec::new(),
-            uses: Vec::new(),
-            acts: Vec::new(),
-        };
+        let statement =
+            Statement { end: text.len(), objects, ..Statement::bare(&verb, Class::Session) };
         Ok(Arc::new(Facts { statements: vec![statement], second_opinion: "off".to_owned() }))
     }
 }

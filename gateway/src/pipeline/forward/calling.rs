@@ -7,7 +7,7 @@ use super::sending::Queued;
 use crate::fault::{Blame, Fault};
 use crate::pipeline::change::Change;
 use crate::pipeline::ledger::{Expect, Judgement};
-use crate::policy::{Decided, Generation, Judged};
+use crate::policy::{Decided, Generation};
 use crate::protocol::postgres::frontend::{Call, Cycle};
 
 impl Forward<'_> {
@@ -21,22 +21,18 @@ impl Forward<'_> {
             let (tls, session) = (target.tls.as_ref(), &self.live.session);
             target.catalogues.function(&target.settings, tls, session, call.oid()).await?
         };
-        let opened = target.settings.function_calls.iter();
-        let opened = opened.clone().find(|one| name.as_ref() == Some(&one.name));
+        let mut opened = target.settings.function_calls.iter();
+        let opened = opened.find(|one| name.as_ref() == Some(&one.name));
         let shown = name.clone().unwrap_or_else(|| call.oid().to_string());
         let request = call.request(&shown, &state);
         let Some(harmless) = opened.map(|one| one.harmless) else {
             return self.refuse(Cycle::Simple, closed(&shown), Some(request)).await;
         };
         let generation = self.live.generation();
-        match generation.judge(&mut self.instances, request) {
-            Judged::Decided(decided) => self.permit_call(decided, generation, harmless).await,
-            Judged::Denied(denied) => self.deny(Cycle::Simple, denied).await,
-            Judged::Held(held) => match self.ask(held).await? {
-                Some(Ok(decided)) => self.permit_call(decided, generation, harmless).await,
-                Some(Err(denied)) => self.deny(Cycle::Simple, *denied).await,
-                None => Ok(()),
-            },
+        let judged = generation.judge(&mut self.instances, request);
+        match self.allowed(Cycle::Simple, judged).await? {
+            Some(decided) => self.permit_call(decided, generation, harmless).await,
+            None => Ok(()),
         }
     }
 
@@ -47,9 +43,12 @@ impl Forward<'_> {
         harmless: bool,
     ) -> Result<(), Fault> {
         let facts = decided.request().shared_facts();
-        // What the operator calls harmless makes no view mean something else.
+        // What the operator calls harmless makes no view and no setting mean something else.
         let change = if harmless { Change::None } else { Change::of(&facts) };
         let lineage = self.lineage();
+        if !harmless {
+            self.live.tracks(&facts);
+        }
         let pending = self.live.recorder.permit(decided).await?;
         let judgement = Judgement { number: pending.number(), facts, generation, change, lineage };
         let expect = Expect::Function { judgement, harmless, answered: false };

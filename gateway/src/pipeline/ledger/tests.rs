@@ -25,20 +25,7 @@ fn judgement(number: u64, class: Class) -> Judgement {
         approval_terms: ApprovalTerms::default(),
     };
     let generation = Engine::new(None).unwrap().load(&settings).unwrap();
-    let statement = Statement {
-        verb: "select".to_owned(),
-        acts: Vec::new(),
-        class,
-        start: 0,
-        end: 0,
-        objects: Vec::new(),
-        columns: Vec::new(),
-        whole_row: false,
-        unbounded_write: false,
-        settings: Vec::new(),
-        attributes: Vec::new(),
-        uses: Vec::new(),
-    };
+    let statement = Statement::bare("select", class);
     let facts = Facts { statements: vec![statement], second_opinion: String::new() };
     let change = Change::of(&facts);
     Judgement { number, facts: facts.into(), generation: generation.into(), change, lineage: 0 }

@@ -6,20 +6,7 @@ use crate::policy::SettingRules;
 use crate::protocol::{Class, Facts, Kind, Request, Statement};
 
 fn statement(verb: &str) -> Statement {
-    Statement {
-        verb: verb.into(),
-        class: Class::Session,
-        start: 0,
-        end: 0,
-        objects: Vec::new(),
-        columns: Vec::new(),
-        whole_row: false,
-        unbounded_write: false,
-        acts: Vec::new(),
-        settings: Vec::new(),
-        attributes: Vec::new(),
-        uses: Vec::new(),
-    }
+    Statement::bare(verb, Class::Session)
 }
 
 fn rule(statements: Vec<Statement>) -> Option<(&'static str, &'static str)> {

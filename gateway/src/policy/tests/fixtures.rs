@@ -231,18 +231,10 @@ pub(super) fn statement(verb: &str, class: Class, writes: &[&str]) -> Statement 
         access: Access::Write,
     };
     Statement {
-        verb: verb.into(),
-        class,
-        start: 0,
         end: 1,
         objects: writes.iter().map(written).collect(),
         columns: vec!["id".into()],
-        whole_row: false,
-        unbounded_write: false,
-        acts: Vec::new(),
-        settings: Vec::new(),
-        attributes: Vec::new(),
-        uses: Vec::new(),
+        ..Statement::bare(verb, class)
     }
 }
 

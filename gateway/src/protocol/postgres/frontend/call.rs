@@ -68,17 +68,10 @@ impl Call {
         let kind = "function".to_owned();
         let statement = Statement {
             acts: vec![verb.clone()],
-            verb,
-            class: Class::Code,
-            start: 0,
             end: name.len(),
             objects: vec![Object { kind, name: name.to_owned(), access: Access::Read }],
-            columns: Vec::new(),
-            whole_row: false,
-            unbounded_write: false,
-            settings: Vec::new(),
-            uses: Vec::new(),
             attributes: vec![("function_oid".to_owned(), self.oid.to_string())],
+            ..Statement::bare(&verb, Class::Code)
         };
         let facts = Facts { statements: vec![statement], second_opinion: "off".to_owned() };
         let (kind, facts) = (Kind::SqlFunctionCall, Arc::new(facts));

@@ -21,18 +21,8 @@ fn sql(verb: &str, name: Option<&str>) -> Facts {
         access: Access::Read,
     };
     let statement = Statement {
-        verb: verb.to_owned(),
-        class: Class::Code,
-        acts: Vec::new(),
-        start: 0,
-        end: 0,
         objects: name.map(object).into_iter().collect(),
-        columns: Vec::new(),
-        whole_row: false,
-        unbounded_write: false,
-        settings: Vec::new(),
-        attributes: Vec::new(),
-        uses: Vec::new(),
+        ..Statement::bare(verb, Class::Code)
     };
     Facts { statements: vec![statement], second_opinion: String::new() }
 }
