@@ -33,7 +33,7 @@ pub struct Object {
 
 /// A dotted name. A part that holds a dot or a quote is quoted as SQL quotes it, so that no two
 /// lists of parts give the same name: `public."odd.name".email`.
-pub(in crate::protocol) fn dotted<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {
+pub fn dotted<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {
     let mut name = String::new();
     for part in parts {
         if !name.is_empty() {
@@ -50,7 +50,8 @@ pub(in crate::protocol) fn dotted<'a>(parts: impl IntoIterator<Item = &'a str>) 
     name
 }
 
-/// The parts of a [`dotted`] name.
+/// The parts of a [`dotted`] name. Plugins read names the same way (`Pattern` in `plugin-sdk`,
+/// which is built without the gateway).
 pub(in crate::protocol) fn undotted(name: &str) -> Vec<String> {
     let (mut parts, mut part, mut quoted) = (Vec::new(), String::new(), false);
     let mut letters = name.chars().peekable();

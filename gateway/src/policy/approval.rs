@@ -32,6 +32,7 @@ use crate::session::Session;
 
 pub use approver::person;
 pub use escape::shown;
+use late::Said;
 pub use late::{LateAnswer, Redeemed};
 pub use question::{Question, Requester};
 use table::{Entry, Seat, Table, lock};
@@ -215,15 +216,6 @@ impl Registry {
         approver::person(approver)?;
         approver::not_the_requester(approver, &entry.principal)?;
         approver::in_group(approver, entry.groups(approvers))?;
-        let (seat, late) = match std::mem::replace(&mut entry.seat, Seat::Answered) {
-            Seat::Waiting(seat) if now >= entry.deadline => {
-                entry.seat = Seat::Waiting(seat);
-                return Err(expired(id));
-            }
-            Seat::Waiting(seat) => (Some(seat), None),
-            Seat::Late(late) => (None, Some(late)),
-            Seat::Answered => return Err(answered()),
-        };
         let claims = approver.claims();
         let stamp = ApprovalStamp {
             id: id.to_owned(),
@@ -231,16 +223,24 @@ impl Registry {
             binding: entry.question.binding.clone(),
         };
         let (approver, note) = (claims.clone(), note.to_owned());
-        if let Some(late) = late {
-            let asked_in = entry.session.to_string();
-            let table = Arc::clone(&self.table);
-            let late = LateAnswer::new(table, stamp, approver, answer, note, asked_in, late);
-            return Ok(Reaction::Late(Box::new(late)));
+        match std::mem::replace(&mut entry.seat, Seat::Answered) {
+            Seat::Waiting(seat) if now >= entry.deadline => {
+                entry.seat = Seat::Waiting(seat);
+                Err(expired(id))
+            }
+            Seat::Waiting(seat) => {
+                let (recorded, acknowledged) = oneshot::channel();
+                let given = Given { stamp, approver, answer, note, recorded };
+                seat.send(given).map_err(|_| withdrawn())?;
+                Ok(Reaction::Told(Proposed { id: id.to_owned(), recorded: acknowledged }))
+            }
+            Seat::Late(late) => {
+                let said = Said { stamp, approver, note, asked_in: entry.session.to_string() };
+                let table = Arc::clone(&self.table);
+                Ok(Reaction::Late(Box::new(LateAnswer::new(table, said, answer, late))))
+            }
+            Seat::Answered => Err(answered()),
         }
-        let (recorded, acknowledged) = oneshot::channel();
-        let given = Given { stamp, approver, answer, note, recorded };
-        seat.ok_or_else(withdrawn)?.send(given).map_err(|_| withdrawn())?;
-        Ok(Reaction::Told(Proposed { id: id.to_owned(), recorded: acknowledged }))
     }
 }
 

@@ -13,7 +13,7 @@ use super::{Denied, Finding, Judged, Ruling, Verdict};
 use crate::fault::{Blame, Fault};
 use crate::protocol::postgres::lineage::Catalogue;
 use crate::protocol::postgres::statement::is_opaque;
-use crate::protocol::{Access, How, Request, Statement, Use};
+use crate::protocol::{Access, How, Request, Statement, Use, dotted};
 
 /// How much a statement may do with columns that are hidden from its session.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -198,7 +198,7 @@ impl Guarded<'_> {
             return listed(name);
         }
         let mut schemas = self.catalogue.function_schemas(name).peekable();
-        schemas.peek().is_some() && schemas.all(|schema| listed(&format!("{schema}.{name}")))
+        schemas.peek().is_some() && schemas.all(|schema| listed(&dotted([schema, name])))
     }
 
     /// EXPLAIN that runs its statement counts the rows that conditions hold for.

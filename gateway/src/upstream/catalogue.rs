@@ -4,6 +4,7 @@
 //! What goes over that connection is written here or comes from the server's own catalogue;
 //! nothing of a client does.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -28,7 +29,7 @@ use crate::protocol::postgres::lineage::{
     ANY_ORIGIN, Catalogue, CatalogueRows, FUNCTIONS_SQL, FieldDescription, INHERITANCE_SQL,
     RELATIONS_SQL, TYPES_SQL, VIEWS_SQL,
 };
-use crate::protocol::{Column, Facts};
+use crate::protocol::{Column, Facts, dotted};
 use crate::session::Session;
 
 /// The catalogues of one target, one a database, read when they are first needed.
@@ -81,10 +82,12 @@ pub struct Asked<'a> {
 
 impl Asked<'_> {
     /// The fields of the result as this reading has them.
-    fn fields(&self, catalogue: &Catalogue) -> Vec<FieldDescription> {
-        let stored = |field: &&FieldDescription| {
-            !self.stored_only || !catalogue.is_generated(field.table_oid, field.attnum)
-        };
+    fn fields(&self, catalogue: &Catalogue) -> Cow<'_, [FieldDescription]> {
+        if !self.stored_only {
+            return Cow::Borrowed(self.fields);
+        }
+        let stored =
+            |field: &&FieldDescription| !catalogue.is_generated(field.table_oid, field.attnum);
         self.fields.iter().filter(stored).cloned().collect()
     }
 }
@@ -138,7 +141,7 @@ impl Catalogues {
         let fields = asked.fields(catalogue);
         let mut columns = catalogue.columns_guarded(&fields, &facts.statements);
         if asked.relinked || !database.is_settled(asked.lineage) {
-            for (column, field) in columns.iter_mut().zip(&fields) {
+            for (column, field) in columns.iter_mut().zip(fields.iter()) {
                 if asked.relinked || !catalogue.holds_rows(field.table_oid) {
                     column.origins = vec![ANY_ORIGIN.to_owned()];
                     column.exact = false;
@@ -277,7 +280,7 @@ async fn function_names(
     reader.send(|out| Control::Terminate.encode(out)).await?;
     let named = |row: Row| match row.as_slice() {
         [Some(oid), Some(schema), Some(name)] => {
-            Some((oid.parse().ok()?, format!("{schema}.{name}")))
+            Some((oid.parse().ok()?, dotted([schema.as_str(), name])))
         }
         _ => None,
     };

@@ -22,12 +22,19 @@ pub(super) struct Late {
     pub(super) window: Duration,
 }
 
+/// Who answered what.
+#[derive(Clone, Debug)]
+pub(super) struct Said {
+    pub(super) stamp: ApprovalStamp,
+    pub(super) approver: Claims,
+    pub(super) note: String,
+    /// The session that asked.
+    pub(super) asked_in: String,
+}
+
 /// A yes that waits for its repeat.
 pub(super) struct Pass {
-    stamp: ApprovalStamp,
-    approver: Claims,
-    note: String,
-    asked_in: String,
+    said: Said,
     until: SystemTime,
 }
 
@@ -41,11 +48,8 @@ impl Pass {
 /// An answer to a question whose session no longer waits. It has no effect before
 /// [`LateAnswer::settle`]; dropped unsettled, the question is open again.
 pub struct LateAnswer {
-    stamp: ApprovalStamp,
-    approver: Claims,
+    said: Said,
     answer: Answer,
-    note: String,
-    asked_in: String,
     late: Late,
     settled: bool,
     table: Arc<Mutex<Table>>,
@@ -53,26 +57,18 @@ pub struct LateAnswer {
 
 impl std::fmt::Debug for LateAnswer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("LateAnswer").field("stamp", &self.stamp).finish_non_exhaustive()
+        f.debug_struct("LateAnswer").field("stamp", &self.said.stamp).finish_non_exhaustive()
     }
 }
 
 impl LateAnswer {
-    pub(super) fn new(
-        table: Arc<Mutex<Table>>,
-        stamp: ApprovalStamp,
-        approver: Claims,
-        answer: Answer,
-        note: String,
-        asked_in: String,
-        late: Late,
-    ) -> Self {
-        Self { stamp, approver, answer, note, asked_in, late, settled: false, table }
+    pub(super) fn new(table: Arc<Mutex<Table>>, said: Said, answer: Answer, late: Late) -> Self {
+        Self { said, answer, late, settled: false, table }
     }
 
     /// The question, who answered, and what exactly it is about.
     pub fn stamp(&self) -> &ApprovalStamp {
-        &self.stamp
+        &self.said.stamp
     }
 
     /// Yes or no.
@@ -82,12 +78,12 @@ impl LateAnswer {
 
     /// The approver's words, as sent.
     pub fn note(&self) -> &str {
-        &self.note
+        &self.said.note
     }
 
     /// The session that asked, `ses_...`.
     pub fn asked_in(&self) -> &str {
-        &self.asked_in
+        &self.said.asked_in
     }
 
     /// Makes the answer final. Call it only once the answer is durable in the log.
@@ -96,15 +92,10 @@ impl LateAnswer {
         let mut table = lock(&self.table);
         // The session's own repeat may have taken the question's place meanwhile; the yes holds
         // all the same, for one repeat.
-        table.open.remove(&self.stamp.id);
+        table.open.remove(&self.said.stamp.id);
         if self.answer == Answer::Approve {
-            table.passes.push(Pass {
-                stamp: self.stamp.clone(),
-                approver: self.approver.clone(),
-                note: std::mem::take(&mut self.note),
-                asked_in: std::mem::take(&mut self.asked_in),
-                until: now.checked_add(self.late.window).unwrap_or(now),
-            });
+            let until = now.checked_add(self.late.window).unwrap_or(now);
+            table.passes.push(Pass { said: self.said.clone(), until });
         }
     }
 }
@@ -112,7 +103,7 @@ impl LateAnswer {
 impl Drop for LateAnswer {
     fn drop(&mut self) {
         if !self.settled
-            && let Some(entry) = lock(&self.table).open.get_mut(&self.stamp.id)
+            && let Some(entry) = lock(&self.table).open.get_mut(&self.said.stamp.id)
         {
             entry.seat = Seat::Late(self.late);
         }
@@ -144,8 +135,8 @@ impl Registry {
             return None;
         }
         let wanted = binding::hash(held, session);
-        let at = table.passes.iter().position(|pass| pass.stamp.binding == wanted)?;
-        let Pass { stamp, approver, note, asked_in, until: _ } = table.passes.remove(at);
+        let at = table.passes.iter().position(|pass| pass.said.stamp.binding == wanted)?;
+        let Said { stamp, approver, note, asked_in } = table.passes.remove(at).said;
         let run = Duration::from_secs(APPROVAL_RUN_WITHIN_SECS);
         let run_before = now.checked_add(run).unwrap_or(now);
         Some(Redeemed { granted: Granted { stamp, run_before }, approver, note, asked_in })

@@ -1,12 +1,15 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod binding;
+mod late;
+
 use std::time::{Duration, SystemTime};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use bytes::Bytes;
 
 use super::escape::shown;
-use super::{Answer, LateAnswer, Pending, Proposed, Reaction, Registry, binding};
+use super::{Answer, LateAnswer, Pending, Proposed, Reaction, Registry};
 use crate::fault::Fault;
 use crate::identity::{Actor, Claims, Principal};
 use crate::limits::{
@@ -146,14 +149,6 @@ fn told(reaction: Reaction) -> Proposed {
     match reaction {
         Reaction::Told(proposed) => proposed,
         Reaction::Late(late) => panic!("nobody waits: {late:?}"),
-    }
-}
-
-/// Nobody waits for the answer.
-fn late(reaction: Reaction) -> LateAnswer {
-    match reaction {
-        Reaction::Late(late) => *late,
-        Reaction::Told(proposed) => panic!("somebody waits: {proposed:?}"),
     }
 }
 
@@ -339,119 +334,6 @@ async fn an_answer_to_another_question_is_not_taken() {
     assert_eq!(second.acknowledge(given, now()).unwrap_err().code, "approval_mismatch");
 }
 
-/// Each change is what an attacker would swap in between question and run.
-#[test]
-fn any_change_gives_another_binding() {
-    let text = "DELETE FROM orders WHERE id = $1";
-    let base = || request(text, b"7", "public");
-    let of = |request: Request| binding::hash(&held_of(request), &session());
-    let original = of(base());
-    assert_eq!(original, of(base()), "the same request has the same binding");
-    let with = |parameters, state| base().with_for_test(parameters, state);
-    let requests = [
-        request("DELETE FROM orders WHERE id = $1 ", b"7", "public"),
-        request(text, b"8", "public"),
-        request(text, b"7", "evil, public"),
-        Request::for_test(Kind::SqlExecute, text, Facts::default())
-            .with_for_test(vec![parameter(b"7")], state("public")),
-        with(vec![], state("public")),
-        with(vec![parameter(b"7"), parameter(b"")], state("public")),
-        with(vec![Parameter { binary: true, ..parameter(b"7") }], state("public")),
-        with(vec![Parameter { binary: false, type_oid: 0, value: None }], state("public")),
-        with(vec![parameter(b"7")], State { block: Block::Open, ..state("public") }),
-        with(vec![parameter(b"7")], State { role: Some("postgres".into()), ..state("public") }),
-    ];
-    for request in requests {
-        let shown = format!("{request:?}");
-        assert_ne!(of(request), original, "{shown}");
-    }
-    let people = [
-        Claims { subject: "mallory".into(), ..requester() },
-        Claims { issuer: "https://other.example".into(), ..requester() },
-        Claims { uid: None, ..requester() },
-        Claims { client: Some("0oa-other".into()), ..requester() },
-        Claims { actors: Vec::new(), ..requester() },
-        Claims { actors: vec![Actor { subject: "agent-7".into(), profile: None }], ..requester() },
-    ];
-    for claims in people {
-        let session = Session::for_test(principal(claims));
-        assert_ne!(binding::hash(&held(), &session), original);
-    }
-    let policy = Ruling { policy_digest: "policy-2".into(), ..ruling() };
-    let mut stamps = ruling().plugins.to_vec();
-    stamps.iter_mut().for_each(|stamp| stamp.digest = "d2".into());
-    let plugin = Ruling { plugins: stamps.into(), ..ruling() };
-    for ruling in [policy, plugin] {
-        let held = Held::for_test(base(), ruling, ask(&[]));
-        assert_ne!(binding::hash(&held, &session()), original);
-    }
-}
-
-/// The encoding written out by hand, so that no field is forgotten or moved.
-#[test]
-fn the_binding_is_the_documented_encoding() {
-    let mut bytes = Vec::new();
-    let count = |bytes: &mut Vec<u8>, count: u64| bytes.extend(count.to_be_bytes());
-    let mut add = |parts: &[&[u8]]| {
-        for part in parts {
-            bytes.extend(u64::try_from(part.len()).unwrap().to_be_bytes());
-            bytes.extend(*part);
-        }
-    };
-    add(&[b"portcullis approval 1", b"https://acme.okta.example", b"alice"]);
-    for option in [b"00u-alice".as_slice(), b"0oa-agents"] {
-        bytes.push(1);
-        count(&mut bytes, u64::try_from(option.len()).unwrap());
-        bytes.extend(option);
-    }
-    count(&mut bytes, 1);
-    for (some, part) in [(false, b"agent-7".as_slice()), (true, b"ai_agent")] {
-        bytes.extend(some.then_some(1));
-        count(&mut bytes, u64::try_from(part.len()).unwrap());
-        bytes.extend(part);
-    }
-    let text = b"DELETE FROM orders WHERE id = $1".as_slice();
-    for part in [b"shop".as_slice(), b"shop_app", b"shop", b"postgres", b"SqlBind", text, text] {
-        count(&mut bytes, u64::try_from(part.len()).unwrap());
-        bytes.extend(part);
-    }
-    count(&mut bytes, 1);
-    bytes.extend([0, 1]);
-    count(&mut bytes, 1);
-    bytes.extend(b"7");
-    for (some, part) in [(false, b"None".as_slice()), (true, b"shop_app"), (true, b"public")] {
-        bytes.extend(some.then_some(1));
-        count(&mut bytes, u64::try_from(part.len()).unwrap());
-        bytes.extend(part);
-    }
-    count(&mut bytes, 8);
-    bytes.extend(b"policy-1");
-    count(&mut bytes, 1);
-    for part in [b"risk".as_slice(), b"d1", b"s1"] {
-        count(&mut bytes, u64::try_from(part.len()).unwrap());
-        bytes.extend(part);
-    }
-    let expected = crate::policy::approval::question::hex(digest(&SHA256, &bytes).as_ref());
-    assert_eq!(binding::hash(&held(), &session()), expected);
-}
-
-#[tokio::test]
-async fn a_yes_runs_nothing_but_what_was_asked() {
-    let registry = registry();
-    let code = |outcome: Result<_, Box<crate::policy::Denied>>| {
-        outcome.map(drop).expect_err("it must not run").fault().code
-    };
-    let other = held_of(request("DELETE FROM orders WHERE id = $1", b"8", "public"));
-    let granted = approve(&registry, pending(&registry), now()).await;
-    assert_eq!(code(other.grant(granted, &session(), now())), "approval_mismatch");
-    let mallory = Session::for_test(principal(claims("mallory")));
-    let granted = approve(&registry, pending(&registry), now()).await;
-    assert_eq!(code(held().grant(granted, &mallory, now())), "approval_mismatch");
-    let granted = approve(&registry, pending(&registry), now()).await;
-    let late = now() + Duration::from_secs(APPROVAL_RUN_WITHIN_SECS);
-    assert_eq!(code(held().grant(granted, &session(), late)), "approval_stale");
-}
-
 #[test]
 fn neither_a_session_nor_a_principal_floods_the_approvers() {
     let registry = registry();
@@ -514,130 +396,6 @@ fn the_caller_is_told_what_it_waits_for() {
     let notice = pending.notice(now() + Duration::from_secs(15));
     assert_eq!(notice.sqlstate, "YA001");
     assert!(notice.message.contains(pending.id()) && notice.message.contains("585 s"));
-}
-
-/// A question that expired, answered late.
-fn answered_late(registry: &Registry, answer: Answer) {
-    let pending = pending(registry);
-    let id = pending.id().to_owned();
-    let fault = pending.expire(now());
-    assert_eq!(fault.code, "approval_expired");
-    let hint = fault.hint.unwrap();
-    assert!(hint.contains(GROUP) && hint.contains(&id) && hint.contains("900 s"), "{hint}");
-    let question = registry.question(&id, now()).expect("it can still be answered");
-    assert!(question.late_until_at.is_some());
-    let bob = principal(approver());
-    let reaction = registry.propose(&id, &bob, answer, "late", now() + SECOND).unwrap();
-    late(reaction).settle(now() + SECOND);
-    assert!(registry.question(&id, now() + SECOND).is_none(), "it is answered once");
-}
-
-const SECOND: Duration = Duration::from_secs(1);
-/// Just before a late answer, or the use of a late yes, has no time left.
-const WINDOW: Duration = Duration::from_secs(899);
-
-#[test]
-fn a_late_yes_runs_one_repeat() {
-    let registry = registry();
-    answered_late(&registry, Answer::Approve);
-    let later = now() + SECOND + WINDOW;
-    let redeemed = registry.redeem(&held(), &session(), later).expect("the identical repeat");
-    assert!(registry.redeem(&held(), &session(), later).is_none(), "the second has none");
-    assert_eq!((redeemed.note.as_str(), redeemed.approver.subject.as_str()), ("late", "bob"));
-    let decided = held().grant(redeemed.granted, &session(), later).expect("it may run");
-    assert!(decided.approval().is_some());
-    // Time ends it.
-    answered_late(&registry, Answer::Approve);
-    assert!(registry.redeem(&held(), &session(), later + 2 * SECOND).is_none());
-}
-
-#[test]
-fn a_late_no_stays_a_no() {
-    let registry = registry();
-    answered_late(&registry, Answer::Deny);
-    assert!(registry.redeem(&held(), &session(), now() + SECOND).is_none());
-}
-
-#[test]
-fn nothing_but_the_identical_repeat_has_a_late_yes() {
-    let registry = registry();
-    answered_late(&registry, Answer::Approve);
-    let at = now() + 2 * SECOND;
-    let text = "DELETE FROM orders WHERE id = $1";
-    let with = |state: State| {
-        held_of(request(text, b"7", "public").with_for_test(vec![parameter(b"7")], state))
-    };
-    let mut policy = held();
-    policy.ruling.policy_digest = "policy-2".into();
-    let others = [
-        held_of(request("DELETE FROM orders WHERE id = $1 ", b"7", "public")),
-        held_of(request(text, b"8", "public")),
-        held_of(request(text, b"7", "evil")),
-        with(State { block: Block::Open, ..state("public") }),
-        with(State { role: Some("postgres".into()), ..state("public") }),
-        with(State { role: None, ..state("public") }),
-        with(State { search_path: None, ..state("public") }),
-        policy,
-    ];
-    for other in others {
-        let shown = format!("{other:?}");
-        assert!(registry.redeem(&other, &session(), at).is_none(), "{shown}");
-    }
-    let mallory = Session::for_test(principal(Claims { subject: "mallory".into(), ..requester() }));
-    assert!(registry.redeem(&held(), &mallory, at).is_none(), "another principal");
-    assert!(registry.redeem(&held(), &session(), at).is_some(), "nobody has used it up");
-}
-
-#[test]
-fn a_late_answer_counts_only_once_it_is_recorded_and_only_in_time() {
-    let (registry, bob) = (registry(), principal(approver()));
-    let pending = pending(&registry);
-    let id = pending.id().to_owned();
-    pending.leave(now());
-    let propose = |at| registry.propose(&id, &bob, Answer::Approve, "", at);
-    let answer = late(propose(now()).unwrap());
-    assert!(registry.redeem(&held(), &session(), now()).is_none(), "it is not recorded yet");
-    assert_eq!(propose(now()).unwrap_err().code, "approval_answered");
-    drop(answer);
-    assert!(registry.redeem(&held(), &session(), now()).is_none(), "it could not be recorded");
-    let own = principal(Claims { subject: "alice".into(), ..approver() });
-    let own = registry.propose(&id, &own, Answer::Approve, "", now());
-    assert_eq!(own.unwrap_err().code, "approver_is_requester");
-    drop(propose(now() + WINDOW).expect("it is open again"));
-    assert_eq!(propose(now() + WINDOW + SECOND).unwrap_err().code, "approval_unknown");
-}
-
-#[test]
-fn what_cannot_be_repeated_exactly_is_not_kept() {
-    let registry = registry();
-    let unknown = State { search_path: None, ..state("public") };
-    let request = request("DELETE FROM orders", b"7", "public");
-    let held_unknown = held_of(request.with_for_test(Vec::new(), unknown));
-    let pending = registry.ask(&held_unknown, &session(), now()).unwrap();
-    let fault = pending.expire(now());
-    assert_eq!(fault.hint.as_deref(), Some("send the request again to ask again"));
-    assert!(registry.list(now()).is_empty());
-    // Asked anew, the late question gives way to the one that is waited for.
-    let first = self::pending(&registry);
-    first.leave(now());
-    let second = self::pending(&registry);
-    let listed: Vec<String> = registry.list(now()).into_iter().map(|it| it.id).collect();
-    assert_eq!(listed, [second.id()]);
-}
-
-#[test]
-fn late_questions_stay_few_and_hold_up_nobody() {
-    let registry = registry();
-    for number in 0..=APPROVALS_LATE_PRINCIPAL_MAX {
-        let text = format!("DELETE FROM orders WHERE id = {number}");
-        let held = held_of(request(&text, b"7", "public"));
-        let at = now() + Duration::from_millis(u64::try_from(number).unwrap());
-        registry.ask(&held, &session(), at).unwrap().leave(at);
-    }
-    let listed = registry.list(now() + SECOND);
-    assert_eq!(listed.len(), APPROVALS_LATE_PRINCIPAL_MAX);
-    assert!(!listed.iter().any(|it| it.statement.ends_with("= 0")), "the oldest has gone");
-    assert!(registry.ask(&held(), &session(), now()).is_ok(), "they take no place");
 }
 
 #[test]
