@@ -6,6 +6,8 @@ use serde::Deserialize;
 
 use super::*;
 
+mod oracles;
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Vector {
