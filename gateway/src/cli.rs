@@ -1,5 +1,7 @@
 //! The command line: its types and exit codes; `commands` does the work.
 
+pub mod plugin;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -67,9 +69,9 @@ pub enum Command {
     /// Everything is on loopback, made for this run and removed with it, and nothing of a real
     /// issuer or database is touched. Ctrl-C ends it.
     Demo(DemoArgs),
-    /// Build policy plugins.
+    /// Write, build, prove and sign policy plugins.
     #[command(subcommand)]
-    Plugin(Plugin),
+    Plugin(plugin::Plugin),
     /// Run the gateway until SIGTERM or Ctrl-C.
     Serve {
         /// The configuration file.
@@ -193,20 +195,6 @@ pub struct DemoArgs {
     /// this program.
     #[arg(long, value_name = "DIR")]
     pub plugins: Option<PathBuf>,
-}
-
-/// `portcullis plugin`.
-#[derive(Debug, Subcommand)]
-pub enum Plugin {
-    /// Compile Rust plugins and encode each as a component, OUT/NAME.wasm.
-    Build {
-        /// Folders of the plugins, each with a Cargo.toml.
-        #[arg(required = true, value_name = "DIR")]
-        dirs: Vec<PathBuf>,
-        /// Folder for the components.
-        #[arg(long, value_name = "DIR")]
-        out: PathBuf,
-    },
 }
 
 /// `portcullis sessions`.

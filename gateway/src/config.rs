@@ -10,6 +10,7 @@ mod listener;
 mod page;
 mod policy;
 mod secret;
+mod signing;
 mod target;
 mod text;
 
@@ -24,6 +25,7 @@ use crate::audit::LogSettings;
 use crate::identity::IssuerSettings;
 use crate::limits::CONFIG_FILE_BYTES_MAX;
 use crate::listener::ListenerSettings;
+use crate::policy::signature;
 use crate::upstream::{TargetSettings, TlsMode};
 use page::{Page, Section};
 
@@ -115,7 +117,8 @@ fn read(page: &Page, mut top: Section<'_>) -> (Option<Config>, Vec<Mistake>) {
     let approvers_exist = !admin.as_ref().is_none_or(|admin| admin.approver_groups.is_empty());
     let development = issuers.iter().any(|issuer| issuer.development);
     let listeners = listener::listeners(&mut top, admin.as_ref(), development);
-    let mut policies = policy::Policies::new(approvers_exist);
+    let signing = signing::signing(&mut top);
+    let mut policies = policy::Policies::new(approvers_exist, signing);
     let targets = target::targets(&mut top, &issuers, &mut policies);
     top.end();
     let texts = std::iter::once(page.text()).chain(policies.texts.iter().map(String::as_str));
@@ -133,7 +136,7 @@ fn read(page: &Page, mut top: Section<'_>) -> (Option<Config>, Vec<Mistake>) {
 }
 
 /// Every file whose change should make the gateway read its configuration again: the main file,
-/// policies, plugins, certificates and keys. Sorted, each once. Files of secrets are read when
+/// policies, plugins and their signatures, certificates and keys. Sorted, each once. Files of secrets are read when
 /// the main file is.
 pub fn files(config: &Config) -> Vec<PathBuf> {
     let mut files = vec![config.file.clone()];
@@ -146,7 +149,9 @@ pub fn files(config: &Config) -> Vec<PathBuf> {
             files.extend(ca_file.clone());
         }
         files.push(target.policy.file.clone());
-        files.extend(target.policy.plugins.iter().map(|plugin| plugin.file.clone()));
+        for plugin in &target.policy.plugins {
+            files.extend([plugin.file.clone(), signature::file_of(&plugin.file)]);
+        }
     }
     files.sort();
     files.dedup();

@@ -87,12 +87,13 @@
 //! }
 //! ```
 //!
-//! A stage imports itself, [`limits`], [`fault`] and the stages above it in the list below. The
-//! codecs in [`protocol`] stand first because they are pure: they do no I/O, read no clock and
-//! know no other stage.
+//! A stage imports itself, [`limits`], [`fault`], [`note`] and the stages above it in the list
+//! below. The codecs in [`protocol`] stand first because they are pure: they do no I/O, read no
+//! clock and know no other stage.
 
 pub mod fault;
 pub mod limits;
+pub mod note;
 
 pub mod protocol;
 

@@ -448,3 +448,7 @@ pub const REPORT_ENTRIES_MAX: usize = 100_000;
 pub const PLUGIN_CALL_MILLIS_MAX: u64 = 10_000;
 /// Largest component file.
 pub const PLUGIN_FILE_BYTES_MAX: u64 = 32 * 1024 * 1024;
+/// Longest signature file of a plugin.
+pub const SIGNATURE_FILE_BYTES_MAX: u64 = 16 * 1024;
+/// Keys that a gateway may trust to sign plugins.
+pub const SIGNING_KEYS_MAX: usize = 64;

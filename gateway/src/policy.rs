@@ -20,6 +20,7 @@ mod plugin;
 mod report;
 mod scan;
 mod settings;
+pub mod signature;
 mod text;
 
 use std::sync::Arc;
@@ -101,6 +102,10 @@ pub struct PluginStamp {
     pub digest: String,
     /// SHA-256 of the settings as given to the plugin, hex.
     pub settings_digest: String,
+    /// The trusted key that signed the component, `name+hash`; none where signatures are not
+    /// asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed_by: Option<String>,
 }
 
 /// How a request was judged; strictest last.
@@ -407,6 +412,8 @@ pub struct PolicySettings {
     pub masking: Masking,
     /// More of the time that questions have.
     pub approval_terms: ApprovalTerms,
+    /// Whose signatures its plugins need; the gateway's own word, not the policy file's.
+    pub signing: signature::Signing,
 }
 
 #[cfg(test)]

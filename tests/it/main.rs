@@ -20,6 +20,7 @@ mod liar;
 mod masking;
 mod masking_doors;
 mod operator;
+mod plugin;
 mod postgres;
 mod reload;
 mod settings;

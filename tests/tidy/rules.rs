@@ -6,7 +6,7 @@ pub(crate) const STAGES: [&str; 8] =
     ["protocol", "listener", "identity", "session", "policy", "audit", "upstream", "downstream"];
 
 /// What every stage may import beside the stages: they import no stage themselves.
-pub(crate) const GROUND: [&str; 2] = ["limits", "fault"];
+pub(crate) const GROUND: [&str; 3] = ["limits", "fault", "note"];
 
 /// Modules above the stages; no stage imports one.
 pub(crate) const ABOVE: [&str; 7] =

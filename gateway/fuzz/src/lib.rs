@@ -28,7 +28,7 @@ pub struct Target {
 }
 
 /// Every target, by name.
-pub const TARGETS: [Target; 10] = [
+pub const TARGETS: [Target; 11] = [
     targets::backend::TARGET,
     targets::copy::TARGET,
     targets::frames::TARGET,
@@ -36,6 +36,7 @@ pub const TARGETS: [Target; 10] = [
     targets::jwks::TARGET,
     targets::names::TARGET,
     targets::rows::TARGET,
+    targets::signature::TARGET,
     targets::startup::TARGET,
     targets::statement::TARGET,
     targets::token::TARGET,

@@ -7,6 +7,7 @@ pub(crate) mod frontend;
 pub(crate) mod jwks;
 pub(crate) mod names;
 pub(crate) mod rows;
+pub(crate) mod signature;
 pub(crate) mod startup;
 pub(crate) mod statement;
 pub(crate) mod token;

@@ -75,6 +75,11 @@ fn rows() {
 }
 
 #[test]
+fn signature() {
+    smoke("signature");
+}
+
+#[test]
 fn startup() {
     smoke("startup");
 }

@@ -87,6 +87,7 @@ pub(super) fn ruling(verdict: Verdict) -> Ruling {
             name: "mask".to_owned(),
             digest: "cd".repeat(32),
             settings_digest: "ef".repeat(32),
+            signed_by: None,
         }]),
     }
 }

@@ -1,20 +1,41 @@
-//! `portcullis plugin build`: Rust source becomes a component that the gateway loads.
+//! `portcullis plugin`: from an idea to a signed component.
+
+mod sign;
 
 use std::io::Write;
+use std::path::PathBuf;
+
+use serde_json::json;
 
 use super::{Stop, print};
-use crate::cli::Plugin;
+use crate::cli::plugin::Plugin;
 use crate::policy::component;
 
 pub(super) fn run(command: Plugin, out: &mut (dyn Write + Send)) -> Result<(), Stop> {
-    let Plugin::Build { dirs, out: folder } = command;
-    std::fs::create_dir_all(&folder)
+    match command {
+        Plugin::Build { dirs, out: folder, json } => build(&dirs, &folder, json, out),
+        Plugin::Keygen { name, out: file, json } => sign::keygen(&name, &file, json, out),
+        Plugin::Sign { files, key, json } => sign::sign(&files, &key, json, out),
+    }
+}
+
+fn build(
+    dirs: &[PathBuf],
+    folder: &PathBuf,
+    as_json: bool,
+    out: &mut (dyn Write + Send),
+) -> Result<(), Stop> {
+    std::fs::create_dir_all(folder)
         .map_err(|error| Stop::failed(format!("can't make {}: {error}", folder.display())))?;
     for dir in dirs {
-        let built = component::build(&dir, &folder);
+        let built = component::build(dir, folder);
         let built = built.map_err(|error| Stop::failed(error.to_string()))?;
-        // As sha256sum prints it; the digest is what a policy pins.
-        print(out, &format!("{}  {}", built.sha256, built.file.display()))?;
+        if as_json {
+            print(out, &json!({ "file": built.file, "sha256": built.sha256 }).to_string())?;
+        } else {
+            // As sha256sum prints it; the digest is what a policy pins.
+            print(out, &format!("{}  {}", built.sha256, built.file.display()))?;
+        }
     }
     Ok(())
 }

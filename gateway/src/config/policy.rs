@@ -12,6 +12,7 @@ use crate::limits::{
     APPROVAL_LATE_SECS_MAX, CONFIG_FILE_BYTES_MAX, PLUGIN_CALL_MILLIS, PLUGIN_CALL_MILLIS_MAX,
     PLUGIN_FILE_BYTES_MAX, PLUGIN_MEMORY_BYTES_MAX, PLUGIN_MEMORY_MIB, POLICY_PLUGINS_MAX,
 };
+use crate::policy::signature::Signing;
 use crate::policy::{
     ApprovalTerms, Masking, MaskingMode, OnError, PluginSettings, PolicySettings, SettingRules,
     Verdict,
@@ -24,6 +25,7 @@ const GRANTS: [&str; 2] = ["clock", "log"];
 pub(super) struct Policies {
     /// Somebody can answer a question that names no group of its own.
     approvers_exist: bool,
+    signing: Signing,
     read: HashMap<PathBuf, Option<PolicySettings>>,
     /// The bytes of each file, in the order they were named.
     pub(super) texts: Vec<String>,
@@ -31,8 +33,9 @@ pub(super) struct Policies {
 }
 
 impl Policies {
-    pub(super) fn new(approvers_exist: bool) -> Self {
-        Self { approvers_exist, read: HashMap::new(), texts: Vec::new(), mistakes: Vec::new() }
+    pub(super) fn new(approvers_exist: bool, signing: Signing) -> Self {
+        let (read, texts, mistakes) = Default::default();
+        Self { approvers_exist, signing, read, texts, mistakes }
     }
 
     /// The policy that `item` names; `None` when it has mistakes.
@@ -57,6 +60,8 @@ impl Policies {
                 self.texts.push(text.clone());
                 let page = Page::new(path.clone(), text);
                 let policy = policy(&page, self.approvers_exist);
+                let policy =
+                    policy.map(|policy| PolicySettings { signing: self.signing.clone(), ..policy });
                 let mistakes = page.mistakes();
                 let sound = mistakes.is_empty();
                 self.mistakes.extend(mistakes);
@@ -133,6 +138,7 @@ fn policy(page: &Page, approvers_exist: bool) -> Option<PolicySettings> {
             .unwrap_or(APPROVAL_DECIDE_WITHIN_SECS),
         masking: masking?,
         approval_terms,
+        signing: Signing::default(),
     })
 }
 

@@ -168,7 +168,9 @@ fn the_files_to_watch_are_all_of_them() {
         "gateway.crt",
         "gateway.key",
         "plugins/mask-columns.wasm",
+        "plugins/mask-columns.wasm.sig",
         "plugins/risk-statement.wasm",
+        "plugins/risk-statement.wasm.sig",
         "portcullis.example.toml",
         "shop-ca.pem",
     ];
@@ -187,6 +189,40 @@ fn the_digest_covers_the_policies() {
     assert_ne!(before.digest, after.digest);
     let of = |config: &Config| config.targets.first().unwrap().policy.digest.clone();
     assert_ne!(of(&before), of(&after));
+}
+
+#[test]
+fn trusted_keys_are_the_gateways_word_for_every_policy() {
+    let (dir, before) = example();
+    let signing = |config: &Config| config.targets.first().unwrap().policy.signing.clone();
+    assert_eq!(signing(&before), Default::default());
+    let main = dir.path().join("portcullis.example.toml");
+    let text = fs::read_to_string(&main).unwrap();
+    let key = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW";
+    let with = |section: &str| {
+        fs::write(&main, text.replacen("[admin]", &format!("{section}\n\n[admin]"), 1)).unwrap();
+        load(&main)
+    };
+    let config = with(&format!("[signing]\nkeys = [\"{key}\"]")).unwrap();
+    assert!(signing(&config).required, "who names keys means them");
+    assert_eq!(signing(&config).keys.first().unwrap().text(), key);
+    let config = with(&format!("[signing]\nkeys = [\"{key}\"]\nrequired = false")).unwrap();
+    assert!(!signing(&config).required);
+    for (section, told) in [
+        ("[signing]", "[signing] has no `keys`"),
+        ("[signing]\nkeys = []", "`keys` is empty"),
+        ("[signing]\nkeys = [\"PeterNeumann+c74f20a3+AAAA\"]", "not a verifier key"),
+        ("[signing]\nkeys = [\"x\"]\nrequire = false", "did you mean `required`?"),
+    ] {
+        let mistakes = with(section).unwrap_err();
+        assert!(mistakes.iter().any(|one| one.to_string().contains(told)), "{mistakes:?}");
+    }
+    fs::write(&main, &text).unwrap();
+    let policy = dir.path().join("example.policy.toml");
+    let loose = fs::read_to_string(&policy).unwrap() + "\n[signing]\nkeys = []\n";
+    fs::write(&policy, loose).unwrap();
+    let mistakes = load(&main).unwrap_err();
+    assert!(mistakes[0].to_string().contains("has no key `signing`"), "{mistakes:?}");
 }
 
 #[test]

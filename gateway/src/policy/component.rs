@@ -81,8 +81,10 @@ pub fn build(dir: &Path, out_dir: &Path) -> Result<Built, Error> {
     let bytes = std::fs::read(&core).map_err(|error| Error::File { file: core, error })?;
     let component = encode(&bytes)?;
     let file = out_dir.join(format!("{}.wasm", package.name));
-    write(&file, out_dir, &component).map_err(|error| Error::File { file: file.clone(), error })?;
-    Ok(Built { file, sha256: digest::sha256(&component) })
+    std::fs::create_dir_all(out_dir)
+        .and_then(|()| replace(&file, &component))
+        .map_err(|error| Error::File { file: file.clone(), error })?;
+    Ok(Built { file, sha256: sha256(&component) })
 }
 
 struct Package {
@@ -164,15 +166,36 @@ fn cargo() -> Command {
     Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }
 
-/// Written aside and moved into place, so that a watcher never sees half a component.
-fn write(file: &Path, out_dir: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    std::fs::create_dir_all(out_dir)?;
-    let mut aside = tempfile::NamedTempFile::new_in(out_dir)?;
+/// Writes a file aside and moves it into place, so that a watcher never sees half of it.
+///
+/// # Errors
+/// The folder or the file can't be written.
+pub fn replace(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let mut aside = tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))?;
     aside.write_all(bytes)?;
     // A plugin is no secret, and the gateway may run as another user than the one who builds.
     aside.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
     aside.as_file().sync_all()?;
     aside.persist(file).map(|_| ()).map_err(|error| error.error)
+}
+
+/// Reads a component file, up to [`crate::limits::PLUGIN_FILE_BYTES_MAX`].
+///
+/// # Errors
+/// It can't be read, or is longer.
+pub fn read(file: &Path) -> Result<Vec<u8>, String> {
+    super::plugin::read(file)
+}
+
+/// SHA-256 of a component, hex: what a policy pins.
+pub fn sha256(component: &[u8]) -> String {
+    digest::sha256(component)
+}
+
+/// Whether the bytes begin as a WebAssembly component does (and not as a core module).
+pub fn is_component(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"\0asm\x0d\0\x01\0")
 }
 
 #[cfg(test)]

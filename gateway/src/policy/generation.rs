@@ -72,7 +72,7 @@ impl Engine {
             if settings.plugins.iter().take(place).any(|other| other.name == one.name) {
                 problems.push(Problem::of(&one.name, "is named twice in this policy"));
             }
-            match Plugin::load(self, one) {
+            match Plugin::load(self, one, &settings.signing) {
                 Ok(plugin) => plugins.push(Arc::new(plugin)),
                 Err(more) => problems.extend(more),
             }

@@ -7,6 +7,7 @@ use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, InstancePre};
 
 use super::host::{Allowance, Context, Engine, Failure, Guest, exports, wit};
+use super::signature::{self, Signing};
 use super::{Finding, PluginSettings, PluginStamp, Problem, digest, text};
 use crate::limits::{
     PLUGIN_APPROVERS_MAX, PLUGIN_CALL_MILLIS_MAX, PLUGIN_FILE_BYTES_MAX, PLUGIN_FINDINGS_MAX,
@@ -34,17 +35,28 @@ pub(super) struct Plugin {
 
 impl Plugin {
     /// Loads and configures a plugin once, with a scratch instance.
-    pub(super) fn load(engine: &Engine, settings: &PluginSettings) -> Result<Self, Vec<Problem>> {
+    pub(super) fn load(
+        engine: &Engine,
+        settings: &PluginSettings,
+        signing: &Signing,
+    ) -> Result<Self, Vec<Problem>> {
         let fail = |message: String| vec![Problem::of(&settings.name, message)];
         bounds(settings).map_err(fail)?;
         let bytes = read(&settings.file).map_err(fail)?;
         let sha256 = digest::sha256(&bytes);
         pin(settings, &sha256).map_err(fail)?;
+        let signed_by = signature::check(&settings.file, &bytes, signing).map_err(fail)?;
         let component = engine
             .compile(&bytes, &sha256)
             .map_err(|error| fail(format!("{} {error}", settings.file.display())))?;
         let found = interfaces(engine, &component, &settings.grants).map_err(fail)?;
-        let plugin = link(engine, &component, settings, sha256, &found)
+        let stamp = PluginStamp {
+            name: settings.name.clone(),
+            digest: sha256,
+            settings_digest: digest::sha256(settings.settings_json.as_bytes()),
+            signed_by,
+        };
+        let plugin = link(engine, &component, settings, stamp, &found)
             .map_err(|error| fail(format!("does not fit this gateway: {error:#}")))?;
         plugin.try_settings(settings)?;
         Ok(plugin)
@@ -215,17 +227,13 @@ fn link(
     engine: &Engine,
     component: &Component,
     settings: &PluginSettings,
-    sha256: String,
+    stamp: PluginStamp,
     found: &Found,
 ) -> wasmtime::Result<Plugin> {
     let pre = engine.linker(&settings.grants)?.instantiate_pre(component)?;
     Ok(Plugin {
         name: settings.name.as_str().into(),
-        stamp: PluginStamp {
-            name: settings.name.clone(),
-            digest: sha256,
-            settings_digest: digest::sha256(settings.settings_json.as_bytes()),
-        },
+        stamp,
         lifecycle: exports::lifecycle::GuestIndices::new(&pre)?,
         mask: found.mask.then(|| exports::mask::GuestIndices::new(&pre)).transpose()?,
         risk: found.risk.then(|| exports::risk::GuestIndices::new(&pre)).transpose()?,

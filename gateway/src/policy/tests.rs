@@ -7,3 +7,4 @@ mod keeping;
 mod loading;
 mod masking;
 mod real;
+mod signing;

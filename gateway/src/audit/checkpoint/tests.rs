@@ -20,20 +20,6 @@ fn a_note_is_what_c2sp_describes() {
 }
 
 #[test]
-fn the_verifier_key_of_the_go_documentation_is_read() {
-    let text = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW";
-    let key = VerifierKey::read(text).unwrap();
-    assert_eq!(key.name(), "PeterNeumann");
-    assert_eq!(key.text(), text);
-    let line = "\u{2014} PeterNeumann x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2p\
-                ZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM=";
-    let body = "If you think cryptography is the answer to your problem,\n\
-                then you don't know what your problem is.\n";
-    assert!(key.signed(body.as_bytes(), line));
-    assert!(!key.signed(b"another text\n", line));
-}
-
-#[test]
 fn a_changed_note_or_key_is_refused() {
     let signer = signer("audit.example/gw1/1");
     let note = signer.sign(3, [1; 32]);
@@ -53,5 +39,5 @@ fn a_changed_note_or_key_is_refused() {
     let error = Checkpoint::verify(&note, elsewhere.key()).unwrap_err();
     assert!(matches!(error, CheckpointError::Origin { .. }));
     let text = signer.key().text().replacen("audit", "tidua", 1);
-    assert!(matches!(VerifierKey::read(&text), Err(CheckpointError::Key(_))));
+    assert!(VerifierKey::read(&text).is_err());
 }

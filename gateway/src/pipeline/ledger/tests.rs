@@ -23,6 +23,7 @@ fn judgement(number: u64, class: Class) -> Judgement {
         decide_within_secs: 60,
         masking: crate::policy::Masking::default(),
         approval_terms: ApprovalTerms::default(),
+        signing: Default::default(),
     };
     let generation = Engine::new(None).unwrap().load(&settings).unwrap();
     let statement = Statement::bare("select", class);

@@ -75,8 +75,12 @@ fn session() -> Session {
 }
 
 fn ruling() -> Ruling {
-    let stamp =
-        PluginStamp { name: "risk".into(), digest: "d1".into(), settings_digest: "s1".into() };
+    let stamp = PluginStamp {
+        name: "risk".into(),
+        digest: "d1".into(),
+        settings_digest: "s1".into(),
+        signed_by: None,
+    };
     Ruling {
         verdict: Verdict::Hold,
         risk: 60,

@@ -181,6 +181,7 @@ pub(super) fn policy_of(plugins: Vec<PluginSettings>) -> PolicySettings {
         decide_within_secs: 600,
         masking: crate::policy::Masking::default(),
         approval_terms: ApprovalTerms::default(),
+        signing: Default::default(),
     }
 }
 

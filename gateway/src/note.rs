@@ -1,0 +1,189 @@
+//! Signed notes and their keys: Ed25519 over a few lines of text, as C2SP signed-note says.
+//!
+//! The log signs its checkpoints so, and authors their plugins. A key has a name and is one line
+//! of text; only Ed25519 (signature type 0x01) is read or made.
+
+use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use zeroize::Zeroizing;
+
+/// Signature type of Ed25519 in signed notes.
+const ED25519_TYPE: u8 = 0x01;
+/// Length of an Ed25519 public key and of the seed of a private one, bytes.
+const KEY_BYTES: usize = 32;
+/// What a signature line starts with: an em dash and a space.
+const SIGNATURE_MARK: &str = "\u{2014} ";
+/// What a private key starts with.
+const PRIVATE_MARK: &str = "PRIVATE+KEY+";
+
+/// Why a key was refused. Never holds any of it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum KeyError {
+    /// Not a private key.
+    #[error("it is not a private key of the form PRIVATE+KEY+name+hash+key: {0}")]
+    Private(&'static str),
+    /// Not a verifier key.
+    #[error("it is not a verifier key of the form name+hash+key: {0}")]
+    Verifier(&'static str),
+}
+
+/// A public key with its name.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct VerifierKey {
+    name: String,
+    public: [u8; KEY_BYTES],
+}
+
+impl VerifierKey {
+    /// Reads `<name>+<hash>+<key>` (C2SP signed-note, verifier keys).
+    ///
+    /// # Errors
+    /// The form is wrong, or the hash does not belong to name and key.
+    pub fn read(text: &str) -> Result<Self, KeyError> {
+        let (name, hash, public) = parts(text.trim()).map_err(KeyError::Verifier)?;
+        let read = Self { name: name.to_owned(), public: *public };
+        if read.hash() != hash {
+            return Err(KeyError::Verifier("the hash does not belong to the name and key"));
+        }
+        Ok(read)
+    }
+
+    /// The name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// `<name>+<hash>+<key>`.
+    pub fn text(&self) -> String {
+        format!("{}+{}+{}", self.name, self.hash(), typed(&self.public).as_str())
+    }
+
+    /// `<name>+<hash>`: names this key and no other, as far as 32 bits can.
+    pub fn id(&self) -> String {
+        format!("{}+{}", self.name, self.hash())
+    }
+
+    /// Whether one of the lines under a note is a valid signature of `text` by this key. `text`
+    /// ends with its line feed.
+    pub fn signed(&self, text: &str, signatures: &str) -> bool {
+        signatures.lines().any(|line| self.made(text, line))
+    }
+
+    fn made(&self, text: &str, line: &str) -> bool {
+        let line = line.strip_prefix(SIGNATURE_MARK).and_then(|rest| rest.split_once(' '));
+        let Some((name, signature)) = line else { return false };
+        let Ok(signature) = STANDARD.decode(signature) else { return false };
+        let Some((id, signature)) = signature.split_at_checked(4) else { return false };
+        name == self.name
+            && id == self.id_bytes()
+            && UnparsedPublicKey::new(&ED25519, self.public)
+                .verify(text.as_bytes(), signature)
+                .is_ok()
+    }
+
+    /// First four bytes of SHA-256(name || 0x0A || type || key).
+    fn id_bytes(&self) -> [u8; 4] {
+        let mut bytes = self.name.as_bytes().to_vec();
+        bytes.extend_from_slice(&[b'\n', ED25519_TYPE]);
+        bytes.extend_from_slice(&self.public);
+        match digest(&SHA256, &bytes).as_ref() {
+            [a, b, c, d, ..] => [*a, *b, *c, *d],
+            _ => [0; 4],
+        }
+    }
+
+    fn hash(&self) -> String {
+        let [a, b, c, d] = self.id_bytes();
+        format!("{a:02x}{b:02x}{c:02x}{d:02x}")
+    }
+}
+
+/// A private key with its name. It has no `Debug`.
+pub struct SigningKey {
+    pair: Ed25519KeyPair,
+    key: VerifierKey,
+}
+
+impl SigningKey {
+    /// A key of this name; `None` when the pair's public key has a strange length.
+    pub fn new(name: &str, pair: Ed25519KeyPair) -> Option<Self> {
+        let public = pair.public_key().as_ref().try_into().ok()?;
+        Some(Self { pair, key: VerifierKey { name: name.to_owned(), public } })
+    }
+
+    /// A fresh key; `None` when the name can't stand in a key, or the system gives no random
+    /// bytes.
+    pub fn generate(name: &str) -> Option<Self> {
+        if !is_name(name) {
+            return None;
+        }
+        Self::new(name, Ed25519KeyPair::generate().ok()?)
+    }
+
+    /// Reads `PRIVATE+KEY+<name>+<hash>+<key>` (as Go's `note.GenerateKey` writes it).
+    ///
+    /// # Errors
+    /// The form is wrong, or the hash does not belong to name and key.
+    pub fn read(text: &str) -> Result<Self, KeyError> {
+        let fail = KeyError::Private;
+        let rest = text.trim().strip_prefix(PRIVATE_MARK).ok_or(fail("it starts otherwise"))?;
+        let (name, hash, seed) = parts(rest).map_err(fail)?;
+        let pair = Ed25519KeyPair::from_seed_unchecked(&*seed).map_err(|_| fail("a bad seed"))?;
+        let read = Self::new(name, pair).ok_or(fail("not 32 bytes"))?;
+        if read.key.hash() != hash {
+            return Err(fail("the hash does not belong to the name and key"));
+        }
+        Ok(read)
+    }
+
+    /// `PRIVATE+KEY+<name>+<hash>+<key>`: a secret. `None` when the pair gives no seed.
+    pub fn secret_text(&self) -> Option<Zeroizing<String>> {
+        use aws_lc_rs::encoding::AsBigEndian as _;
+        let seed = self.pair.seed().ok()?;
+        let bytes: aws_lc_rs::encoding::Curve25519SeedBin<'_> = seed.as_be_bytes().ok()?;
+        let key = typed(bytes.as_ref());
+        let id = self.key.id();
+        Some(Zeroizing::new(format!("{PRIVATE_MARK}{id}+{}", key.as_str())))
+    }
+
+    /// The public half.
+    pub fn key(&self) -> &VerifierKey {
+        &self.key
+    }
+
+    /// The signed note of a text, which ends with a line feed and holds no blank line.
+    pub fn sign(&self, text: &str) -> String {
+        let mut signature = self.key.id_bytes().to_vec();
+        signature.extend_from_slice(self.pair.sign(text.as_bytes()).as_ref());
+        let (name, signature) = (&self.key.name, STANDARD.encode(signature));
+        format!("{text}\n{SIGNATURE_MARK}{name} {signature}\n")
+    }
+}
+
+/// Whether a name can stand in a key: not empty, no white space, no plus.
+pub fn is_name(name: &str) -> bool {
+    !name.is_empty() && !name.chars().any(|c| c == '+' || c.is_whitespace() || c.is_control())
+}
+
+/// Name, hash and key of `<name>+<hash>+<key>`.
+fn parts(text: &str) -> Result<(&str, &str, Zeroizing<[u8; KEY_BYTES]>), &'static str> {
+    let mut parts = text.splitn(3, '+');
+    let name = parts.next().filter(|name| is_name(name)).ok_or("no name")?;
+    let hash = parts.next().ok_or("no hash")?;
+    let key = parts.next().ok_or("no key")?;
+    let key = Zeroizing::new(STANDARD.decode(key).map_err(|_| "the key is not base64")?);
+    let Some((&ED25519_TYPE, key)) = key.split_first() else { return Err("not an Ed25519 key") };
+    Ok((name, hash, Zeroizing::new(key.try_into().map_err(|_| "not 32 bytes")?)))
+}
+
+/// A key's bytes behind their type, in base64.
+fn typed(key: &[u8]) -> Zeroizing<String> {
+    let mut bytes = Zeroizing::new(vec![ED25519_TYPE]);
+    bytes.extend_from_slice(key);
+    Zeroizing::new(STANDARD.encode(&*bytes))
+}
+
+#[cfg(test)]
+mod tests;

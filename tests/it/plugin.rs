@@ -1,0 +1,3 @@
+//! `portcullis plugin`: what its commands do, as their users type them.
+
+mod signing;
