@@ -136,8 +136,8 @@ fn read(page: &Page, mut top: Section<'_>) -> (Option<Config>, Vec<Mistake>) {
 }
 
 /// Every file whose change should make the gateway read its configuration again: the main file,
-/// policies, plugins and their signatures, certificates and keys. Sorted, each once. Files of secrets are read when
-/// the main file is.
+/// policies, plugins and their signatures, certificates and keys. Sorted, each once. Files of
+/// secrets are read when the main file is.
 pub fn files(config: &Config) -> Vec<PathBuf> {
     let mut files = vec![config.file.clone()];
     files.extend(config.issuers.iter().filter_map(|issuer| issuer.ca_file.clone()));
