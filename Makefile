@@ -7,7 +7,7 @@ SHELL := /bin/bash
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 PORTCULLIS := $(TARGET)/debug/portcullis
-PLUGINS := plugins/mask-columns plugins/risk-statement plugins/approval-writes
+PLUGINS := $(wildcard plugins/*)
 # Tests that `make conformance` runs on PostgreSQL 18 too.
 ON_EVERY_SERVER := binary(it) and test(/^(cancel|copy|drivers|extended|masking)::/)
 # Seconds of coverage-guided fuzzing for each target of `make fuzz`.

@@ -8,14 +8,14 @@ use super::fixtures::*;
 use crate::policy::{Engine, Generation, Judged, PolicySettings, Verdict, component};
 use crate::protocol::{Class, Column, Statement};
 
-/// Builds the plugins once; tests that run at the same time wait for each other.
-fn build() -> [PathBuf; 3] {
+/// Builds plugins once; tests that run at the same time wait for each other.
+fn build<const N: usize>(names: [&str; N]) -> [PathBuf; N] {
     let top = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
     let out = top.join("target").join("plugins-tested");
     std::fs::create_dir_all(&out).unwrap();
     let turn = std::fs::File::create(out.join("lock")).unwrap();
     turn.lock().unwrap();
-    ["mask-columns", "risk-statement", "approval-writes"].map(|name| {
+    names.map(|name| {
         let built = component::build(&top.join("plugins").join(name), &out).unwrap();
         assert_eq!(built.file, out.join(format!("{name}.wasm")));
         assert_eq!(built.sha256.len(), 64);
@@ -47,7 +47,7 @@ fn verdict(generation: &Generation, statement: Statement) -> (Verdict, u8) {
 
 #[test]
 fn the_plugins_that_ship_judge_and_mask() {
-    let files = build();
+    let files = build(["mask-columns", "risk-statement", "approval-writes"]);
     let settings = settings(&files);
     let cache = tempfile::tempdir().unwrap();
     let begun = Instant::now();
@@ -127,4 +127,29 @@ fn measure(generation: &Generation) {
     let begun = Instant::now();
     plan.mask(&table).unwrap();
     eprintln!("inspect 1000 cells: {:?}", begun.elapsed());
+}
+
+/// Values that hold something are found in a result that mostly holds nothing.
+#[test]
+fn values_are_found_through_the_host() {
+    let [file] = build(["pii-values"]);
+    let mut plugin = plugin_settings("pii", &file);
+    plugin.settings_json = r#"{"masks":{"card":{"keep_last":4}}}"#.into();
+    let generation = engine().load(&policy_of(vec![plugin])).unwrap();
+    let columns = [column("notes", "public.customers.notes")];
+    let plain =
+        "The parcel left on Monday and nobody has heard of it since then, she said. ".repeat(4);
+    let hit = "write ann@x.org, card 4111 1111 1111 1111";
+    let mut table: Vec<&[Option<&str>]> = Vec::new();
+    let (plain, hit) = ([Some(plain.as_str())], [Some(hit)]);
+    (0..2000).for_each(|_| table.push(&plain));
+    table.push(&hit);
+    let rows = rows(&table);
+    let mut plan = generation.plan(&mut instances(), &columns).unwrap();
+    let begun = Instant::now();
+    let masked = plan.mask(&rows).unwrap();
+    eprintln!("inspect {} bytes: {:?}", rows.frames().len(), begun.elapsed());
+    assert_eq!(masked.masked_cells(), 1);
+    let found = cells(masked.frames(), 1);
+    assert_eq!(found[2000], "write [email], card **** **** **** 1111");
 }
