@@ -151,6 +151,7 @@ pub fn files(config: &Config) -> Vec<PathBuf> {
         files.push(target.policy.file.clone());
         for plugin in &target.policy.plugins {
             files.extend([plugin.file.clone(), signature::file_of(&plugin.file)]);
+            files.extend(plugin.tests.clone());
         }
     }
     files.sort();

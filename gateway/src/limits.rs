@@ -258,6 +258,12 @@ pub const PLUGIN_TICK_MILLIS: u64 = 5;
 pub const PLUGIN_MEMORY_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// How many times a call's budget the first `configure` at load may take.
 pub const PLUGIN_LOAD_BUDGET_CALLS: u64 = 10;
+/// Largest file of a plugin's own tests.
+pub const GOLDEN_FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
+/// Cases of a plugin's own tests.
+pub const GOLDEN_CASES_MAX: usize = 1000;
+/// How long all of them may take when a policy is loaded.
+pub const GOLDEN_MILLIS_MAX: u64 = 30_000;
 /// Instances of all plugins alive at once: those kept by sessions, and one for each judgement or
 /// inspected result under way. Each reserves about 6 GiB of address space (not memory).
 pub const PLUGIN_INSTANCES_MAX: u32 = 1000;

@@ -8,6 +8,7 @@ mod core;
 mod decision;
 mod digest;
 mod generation;
+mod golden;
 mod host;
 mod instances;
 mod large;
@@ -35,6 +36,7 @@ use crate::protocol::{Kind, Outcome, Request, State};
 pub use call::function_result;
 pub use copy::data;
 pub use generation::{Change, Generation, Policies};
+pub use golden::{CaseResult, Golden};
 pub use host::Engine;
 pub use instances::Instances;
 pub use large::{LargeRow, Piece};
@@ -375,6 +377,8 @@ pub struct PluginSettings {
     pub file: std::path::PathBuf,
     /// Pinned SHA-256 of the file, hex; a file that differs is refused.
     pub sha256: Option<String>,
+    /// Its own tests ([`Golden`]), which it must pass to be put in force.
+    pub tests: Option<std::path::PathBuf>,
     /// Host interfaces granted beyond `types`: `log`, `clock`.
     pub grants: Vec<String>,
     /// What a failure means.
@@ -385,6 +389,26 @@ pub struct PluginSettings {
     pub memory_bytes_max: usize,
     /// Longest single call, milliseconds.
     pub call_millis_max: u64,
+}
+
+impl PolicySettings {
+    /// One plugin, and nothing else that decides.
+    fn of_one(plugin: PluginSettings) -> Self {
+        Self {
+            file: plugin.file.clone(),
+            digest: String::new(),
+            default_verdict: Verdict::Allow,
+            plugins: vec![plugin],
+            risk_deny_at: None,
+            risk_hold_at: None,
+            settings: SettingRules::default(),
+            approvers: Vec::new(),
+            decide_within_secs: crate::limits::APPROVAL_DECIDE_WITHIN_SECS,
+            masking: Masking::default(),
+            approval_terms: ApprovalTerms::default(),
+            signing: signature::Signing::default(),
+        }
+    }
 }
 
 /// The policy of one target. Plain data, checked by the configuration reader.

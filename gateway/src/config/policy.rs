@@ -9,8 +9,9 @@ use super::secret::{read, said};
 use super::text::{name, owned};
 use crate::limits::{
     APPROVAL_DECIDE_WITHIN_SECS, APPROVAL_DECIDE_WITHIN_SECS_MAX, APPROVAL_DECIDE_WITHIN_SECS_MIN,
-    APPROVAL_LATE_SECS_MAX, CONFIG_FILE_BYTES_MAX, PLUGIN_CALL_MILLIS, PLUGIN_CALL_MILLIS_MAX,
-    PLUGIN_FILE_BYTES_MAX, PLUGIN_MEMORY_BYTES_MAX, PLUGIN_MEMORY_MIB, POLICY_PLUGINS_MAX,
+    APPROVAL_LATE_SECS_MAX, CONFIG_FILE_BYTES_MAX, GOLDEN_FILE_BYTES_MAX, PLUGIN_CALL_MILLIS,
+    PLUGIN_CALL_MILLIS_MAX, PLUGIN_FILE_BYTES_MAX, PLUGIN_MEMORY_BYTES_MAX, PLUGIN_MEMORY_MIB,
+    POLICY_PLUGINS_MAX,
 };
 use crate::policy::signature::Signing;
 use crate::policy::{
@@ -227,6 +228,7 @@ fn plugin(mut section: Section<'_>, taken: &mut Vec<String>) -> Option<PluginSet
             Ok(bytes) => pin(&section, pinned.as_ref(), &digest_one(&bytes)),
         }
     }
+    let tests = tests(&mut section);
     let grants = section.strings("grants", "some of \"clock\", \"log\"");
     for item in &grants {
         if !GRANTS.contains(&item.value) {
@@ -246,12 +248,23 @@ fn plugin(mut section: Section<'_>, taken: &mut Vec<String>) -> Option<PluginSet
         name,
         file: path?,
         sha256,
+        tests,
         grants: owned(grants),
         on_error: on_error?,
         settings_json,
         memory_bytes_max: memory.checked_mul(MIB)?,
         call_millis_max: call.unwrap_or(PLUGIN_CALL_MILLIS),
     })
+}
+
+/// The plugin's own tests; what they say is for the loader.
+fn tests(section: &mut Section<'_>) -> Option<PathBuf> {
+    let item = section.string("tests", "a JSON file of the plugin's tests")?;
+    let path = section.page().path(item.value);
+    if let Err(why) = read(&path, GOLDEN_FILE_BYTES_MAX) {
+        section.mistake(item.at, format!("`tests` {}", said(&path, &why)));
+    }
+    Some(path)
 }
 
 const SHA256: &str = "64 hexadecimal digits";

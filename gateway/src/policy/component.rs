@@ -185,7 +185,7 @@ pub fn replace(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
 /// # Errors
 /// It can't be read, or is longer.
 pub fn read(file: &Path) -> Result<Vec<u8>, String> {
-    super::plugin::read(file)
+    super::plugin::read(file, crate::limits::PLUGIN_FILE_BYTES_MAX)
 }
 
 /// SHA-256 of a component, hex: what a policy pins.

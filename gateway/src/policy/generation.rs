@@ -50,6 +50,14 @@ impl Generation {
         &self.plugins
     }
 
+    /// One plugin alone, with a mask key of its own.
+    pub(super) fn of_one(engine: &Engine, plugin: Arc<Plugin>, mask_key: Arc<hmac::Key>) -> Self {
+        let settings = PolicySettings::of_one(plugin.settings().clone());
+        let stamps = Arc::from([plugin.stamp.clone()]);
+        let (plugins, places) = (vec![plugin], engine.places().clone());
+        Self { settings, plugins, stamps, mask_key, places }
+    }
+
     pub(super) fn mask_key(&self) -> &Arc<hmac::Key> {
         &self.mask_key
     }

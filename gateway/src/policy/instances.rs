@@ -61,7 +61,12 @@ impl Drop for Place {
 impl Instances {
     /// None yet; plugins are told that they work for this session.
     pub fn new(session: &Session) -> Self {
-        Self { who: session_info(session), stamps: None, kept: Vec::new() }
+        Self::of(session_info(session))
+    }
+
+    /// The same for a session that only plugins are told of.
+    pub(super) fn of(who: wit::SessionInfo) -> Self {
+        Self { who, stamps: None, kept: Vec::new() }
     }
 
     /// What plugins learn of the session.

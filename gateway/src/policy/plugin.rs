@@ -6,13 +6,14 @@ use std::sync::Arc;
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, InstancePre};
 
+use super::golden::{self, Golden};
 use super::host::{Allowance, Context, Engine, Failure, Guest, exports, wit};
 use super::signature::{self, Signing};
 use super::{Finding, PluginSettings, PluginStamp, Problem, digest, text};
 use crate::limits::{
-    PLUGIN_APPROVERS_MAX, PLUGIN_CALL_MILLIS_MAX, PLUGIN_FILE_BYTES_MAX, PLUGIN_FINDINGS_MAX,
-    PLUGIN_INSTANCE_CALLS_MAX, PLUGIN_LOAD_BUDGET_CALLS, PLUGIN_MEMORY_BYTES_MAX,
-    PLUGIN_PROBLEMS_MAX,
+    GOLDEN_FILE_BYTES_MAX, PLUGIN_APPROVERS_MAX, PLUGIN_CALL_MILLIS_MAX, PLUGIN_FILE_BYTES_MAX,
+    PLUGIN_FINDINGS_MAX, PLUGIN_INSTANCE_CALLS_MAX, PLUGIN_LOAD_BUDGET_CALLS,
+    PLUGIN_MEMORY_BYTES_MAX, PLUGIN_PROBLEMS_MAX,
 };
 
 const PACKAGE: &str = "portcullis:policy/";
@@ -21,6 +22,7 @@ const VERSION: &str = "0.1.";
 const GRANTS: [&str; 2] = ["clock", "log"];
 
 /// A plugin ready to be asked.
+#[derive(Clone)]
 pub(super) struct Plugin {
     name: Arc<str>,
     pub(super) stamp: PluginStamp,
@@ -29,7 +31,7 @@ pub(super) struct Plugin {
     mask: Option<exports::mask::GuestIndices>,
     risk: Option<exports::risk::GuestIndices>,
     guard: Option<exports::guard::GuestIndices>,
-    settings_json: String,
+    settings: PluginSettings,
     allowance: Allowance,
 }
 
@@ -42,7 +44,7 @@ impl Plugin {
     ) -> Result<Self, Vec<Problem>> {
         let fail = |message: String| vec![Problem::of(&settings.name, message)];
         bounds(settings).map_err(fail)?;
-        let bytes = read(&settings.file).map_err(fail)?;
+        let bytes = read(&settings.file, PLUGIN_FILE_BYTES_MAX).map_err(fail)?;
         let sha256 = digest::sha256(&bytes);
         pin(settings, &sha256).map_err(fail)?;
         let signed_by = signature::check(&settings.file, &bytes, signing).map_err(fail)?;
@@ -59,7 +61,36 @@ impl Plugin {
         let plugin = link(engine, &component, settings, stamp, &found)
             .map_err(|error| fail(format!("does not fit this gateway: {error:#}")))?;
         plugin.try_settings(settings)?;
+        plugin.pass(engine, settings)?;
         Ok(plugin)
+    }
+
+    /// Runs the plugin's own tests, with a wide budget: a busy machine is no reason to fail.
+    fn pass(&self, engine: &Engine, settings: &PluginSettings) -> Result<(), Vec<Problem>> {
+        let Some(file) = &settings.tests else { return Ok(()) };
+        let fail =
+            |what: String| Problem::of(&settings.name, format!("{}: {what}", file.display()));
+        let json = read(file, GOLDEN_FILE_BYTES_MAX)
+            .map_err(|what| vec![Problem::of(&settings.name, what)])?;
+        let golden = Golden::read(&json).map_err(|what| vec![fail(what)])?;
+        let mut patient = self.clone();
+        patient.allowance = self.patient();
+        let results = golden::run(engine, &Arc::new(patient), &golden);
+        let failures = results.into_iter().filter_map(|result| {
+            result.failure.map(|what| fail(format!("test \"{}\" failed: {what}", result.name)))
+        });
+        let failures: Vec<Problem> = failures.take(PLUGIN_PROBLEMS_MAX).collect();
+        if failures.is_empty() { Ok(()) } else { Err(failures) }
+    }
+
+    fn patient(&self) -> Allowance {
+        let millis = self.allowance.call_millis_max.saturating_mul(PLUGIN_LOAD_BUDGET_CALLS);
+        Allowance { call_millis_max: millis, ..self.allowance }
+    }
+
+    /// What it was loaded from.
+    pub(super) fn settings(&self) -> &PluginSettings {
+        &self.settings
     }
 
     pub(super) fn masks(&self) -> bool {
@@ -86,14 +117,14 @@ impl Plugin {
         guest: &mut Guest,
     ) -> Result<Result<wit::Manifest, Vec<wit::Problem>>, Failure> {
         guest.run("configure", |store, instance| {
-            self.lifecycle.load(&mut *store, instance)?.call_configure(store, &self.settings_json)
+            self.lifecycle
+                .load(&mut *store, instance)?
+                .call_configure(store, &self.settings.settings_json)
         })
     }
 
     fn try_settings(&self, settings: &PluginSettings) -> Result<(), Vec<Problem>> {
-        let millis = self.allowance.call_millis_max.saturating_mul(PLUGIN_LOAD_BUDGET_CALLS);
-        let allowance = Allowance { call_millis_max: millis, ..self.allowance };
-        let answer = Guest::start(&self.name, &self.pre, allowance)
+        let answer = Guest::start(&self.name, &self.pre, self.patient())
             .and_then(|mut guest| self.configure(&mut guest))
             .map_err(|failure| vec![Problem::of(&settings.name, failure.what)])?;
         let Err(problems) = answer else { return Ok(()) };
@@ -126,15 +157,15 @@ fn bounds(settings: &PluginSettings) -> Result<(), String> {
     Ok(())
 }
 
-/// Reads a component file, up to [`PLUGIN_FILE_BYTES_MAX`].
-pub(super) fn read(file: &Path) -> Result<Vec<u8>, String> {
+/// Reads a file of at most `bytes_max` bytes.
+pub(super) fn read(file: &Path, bytes_max: u64) -> Result<Vec<u8>, String> {
     use std::io::Read as _;
     let fail = |error: std::io::Error| format!("can't read {}: {error}", file.display());
     let open = std::fs::File::open(file).map_err(fail)?;
     let mut bytes = Vec::new();
-    open.take(PLUGIN_FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(fail)?;
-    if bytes.len() as u64 > PLUGIN_FILE_BYTES_MAX {
-        return Err(format!("{} is larger than {PLUGIN_FILE_BYTES_MAX} bytes", file.display()));
+    open.take(bytes_max + 1).read_to_end(&mut bytes).map_err(fail)?;
+    if bytes.len() as u64 > bytes_max {
+        return Err(format!("{} is larger than {bytes_max} bytes", file.display()));
     }
     Ok(bytes)
 }
@@ -239,7 +270,7 @@ fn link(
         risk: found.risk.then(|| exports::risk::GuestIndices::new(&pre)).transpose()?,
         guard: found.guard.then(|| exports::guard::GuestIndices::new(&pre)).transpose()?,
         pre,
-        settings_json: settings.settings_json.clone(),
+        settings: settings.clone(),
         allowance: Allowance {
             memory_bytes_max: settings.memory_bytes_max,
             call_millis_max: settings.call_millis_max,

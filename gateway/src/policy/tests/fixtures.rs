@@ -160,6 +160,7 @@ pub(super) fn plugin_settings(name: &str, file: &Path) -> PluginSettings {
         name: name.into(),
         file: file.to_owned(),
         sha256: None,
+        tests: None,
         grants: Vec::new(),
         on_error: OnError::Deny,
         settings_json: "{}".into(),
