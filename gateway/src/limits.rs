@@ -37,6 +37,8 @@ pub const NAMED_BYTES_LARGE: usize = 4 * 1024;
 /// Longest name of a prepared statement or portal (PostgreSQL: `NAMEDATALEN` - 1). The server cuts
 /// longer ones, so two of them could be one to it and two to the gateway.
 pub const NAME_BYTES_MAX: usize = 63;
+/// Longest command of a replication session.
+pub const REPLICATION_COMMAND_BYTES_MAX: usize = 16 * 1024;
 /// Longest message of a target that is taken whole.
 pub const SERVER_MESSAGE_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// From this body size on a row is not taken whole but in pieces.

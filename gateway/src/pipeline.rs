@@ -133,11 +133,12 @@ async fn admit(
     *claims = Some(principal.claims().clone());
     let opened = signin::target(gateway, startup).and_then(|(target, database)| {
         let session = signin::open(principal, &target, startup, database, peer)?;
-        let settings = signin::settings(startup)?;
+        let replication = signin::replication(startup, &target, &session)?;
+        let settings = signin::settings(startup, replication)?;
         let policy = gateway.policies.current(session.target()).ok_or_else(no_policy)?;
-        Ok((target, session, settings, policy))
+        Ok((target, session, settings, policy, replication))
     });
-    let (target, session, settings, policy) = match opened {
+    let (target, session, settings, policy, replication) = match opened {
         Ok(opened) => opened,
         Err(fault) => return Err(Box::new((client, fault))),
     };
@@ -148,13 +149,17 @@ async fn admit(
     };
     let judged = signin::judge(settings, &target, &session, &policy, &recorder).await;
     let connected = match judged {
-        Ok(start) => connect(gateway, &target, &session, startup, start).await,
+        Ok(start) => {
+            let start = start.replicating(replication);
+            connect(gateway, &target, &session, startup, start).await
+        }
         Err(fault) => Err(fault),
     };
     match connected {
         Ok((connection, place)) => {
             let begun = connection.parameters();
-            let live = Live::new(Arc::clone(gateway), target, session, recorder, policy, begun);
+            let live = Live::new(Arc::clone(gateway), target, session, recorder, policy, begun)
+                .replicating(replication);
             Ok(Some(Admitted { live, client, target: connection, place }))
         }
         Err(fault) => {
@@ -246,7 +251,7 @@ async fn warden(live: &Live, place: &mut Registered, key: &CancelKey) -> Fault {
         tokio::select! {
             () = sleep(left.min(EXPIRY_LOOK)) => {}
             Ok(()) = trust.changed() => {
-                if let Err(fault) = live.gateway.recheck(&live.session) {
+                if let Err(fault) = live.gateway.recheck(&live.session, live.replication) {
                     return fault;
                 }
             }

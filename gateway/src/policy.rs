@@ -239,6 +239,7 @@ impl Held {
             | Kind::SqlExecute
             | Kind::SqlFunctionCall
             | Kind::SqlQuery
+            | Kind::SqlReplication
             | Kind::SqlSetting => {
                 let message = "a held request was about to run unasked";
                 Err(Fault::new(Blame::Bug, "hold_skipped", "XX000", message))

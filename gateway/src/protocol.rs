@@ -249,7 +249,8 @@ pub enum Kind {
     /// PostgreSQL Bind: values for a prepared statement.
     SqlBind,
     /// PostgreSQL CopyData, a run of them: rows for a COPY ... FROM STDIN that was permitted
-    /// before. A CopyFail too, with the client's words for it as its text.
+    /// before, or the client's side of a replication stream. A CopyFail too, with the client's
+    /// words for it as its text.
     SqlCopyData,
     /// PostgreSQL Execute of a bound portal.
     SqlExecute,
@@ -259,6 +260,8 @@ pub enum Kind {
     SqlParse,
     /// PostgreSQL simple Query.
     SqlQuery,
+    /// A command of a PostgreSQL replication session, in a simple Query.
+    SqlReplication,
     /// A setting that a PostgreSQL session is to start with, judged as SET.
     SqlSetting,
 }

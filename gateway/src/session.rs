@@ -57,6 +57,12 @@ impl Session {
         let claims = self.principal.claims();
         rules.iter().any(|rule| rule.admits(claims) && rule.opens(&self.role, &self.database))
     }
+    /// Whether these rules would open it on each of these databases.
+    pub fn admitted_to_all(&self, rules: &[AccessRule], databases: &[String]) -> bool {
+        let claims = self.principal.claims();
+        let rules: Vec<_> = rules.iter().filter(|rule| rule.admits(claims)).collect();
+        databases.iter().all(|name| rules.iter().any(|rule| rule.opens(&self.role, name)))
+    }
     /// The id.
     pub fn id(&self) -> SessionId {
         self.id

@@ -78,6 +78,8 @@ pub struct TargetSettings {
     pub policy: crate::policy::PolicySettings,
     /// Functions that clients may call by object id.
     pub function_calls: Vec<FunctionCall>,
+    /// What replication sessions may do.
+    pub replication: crate::protocol::postgres::replication::Scope,
     /// Refuse a statement that the two parsers read differently (`strict`), or trust the
     /// PostgreSQL grammar alone (`compat`).
     pub strict_parsers: bool,

@@ -24,8 +24,8 @@ impl Operation {
         self.attribute("risk").and_then(|risk| risk.parse().ok()).unwrap_or(0)
     }
 
-    /// The kind of request: `sql_query`, `sql_parse`, `sql_bind`, `sql_execute`, `sql_setting` or
-    /// `sql_function_call`.
+    /// The kind of request: `sql_query`, `sql_parse`, `sql_bind`, `sql_execute`, `sql_setting`,
+    /// `sql_function_call` or `sql_replication`.
     pub fn request(&self) -> &str {
         self.attribute("request").unwrap_or_default()
     }

@@ -23,5 +23,6 @@ mod operator;
 mod plugin;
 mod postgres;
 mod reload;
+mod replication;
 mod settings;
 mod stage;

@@ -28,13 +28,14 @@ pub struct Target {
 }
 
 /// Every target, by name.
-pub const TARGETS: [Target; 11] = [
+pub const TARGETS: [Target; 12] = [
     targets::backend::TARGET,
     targets::copy::TARGET,
     targets::frames::TARGET,
     targets::frontend::TARGET,
     targets::jwks::TARGET,
     targets::names::TARGET,
+    targets::replication::TARGET,
     targets::rows::TARGET,
     targets::signature::TARGET,
     targets::startup::TARGET,

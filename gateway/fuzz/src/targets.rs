@@ -6,6 +6,7 @@ pub(crate) mod frames;
 pub(crate) mod frontend;
 pub(crate) mod jwks;
 pub(crate) mod names;
+pub(crate) mod replication;
 pub(crate) mod rows;
 pub(crate) mod signature;
 pub(crate) mod startup;

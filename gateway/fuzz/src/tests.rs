@@ -70,6 +70,11 @@ fn names() {
 }
 
 #[test]
+fn replication() {
+    smoke("replication");
+}
+
+#[test]
 fn rows() {
     smoke("rows");
 }

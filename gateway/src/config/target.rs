@@ -7,6 +7,7 @@ use super::text::{host_port, is_loopback, name, owned, postgres_name};
 use crate::audit::Durability;
 use crate::identity::IssuerSettings;
 use crate::limits::FUNCTION_CALLS_COUNT_MAX;
+use crate::protocol::postgres::replication::Scope;
 use crate::session::AccessRule;
 use crate::upstream::{Account, FunctionCall, TargetSettings, TlsMode};
 
@@ -54,6 +55,8 @@ fn target(
     let durable = [("durable", Durability::Durable), ("buffered", Durability::Buffered)];
     let durability = section.word("log", &durable);
     let strict_parsers = section.word("parsers", &[("strict", true), ("compat", false)]);
+    let scopes = [("none", Scope::None), ("logical", Scope::Logical), ("all", Scope::All)];
+    let replication = section.word("replication", &scopes);
     let function_calls = function_calls(&mut section);
     let policy = section
         .string_needed("policy", "the path of a policy file")
@@ -71,6 +74,7 @@ fn target(
         durability: durability?,
         function_calls,
         policy: policy?,
+        replication: replication?,
         strict_parsers: strict_parsers?,
     })
 }

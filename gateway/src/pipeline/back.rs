@@ -20,7 +20,8 @@ use crate::policy::{self, Instances, Masked, ResultPlan};
 use crate::protocol::postgres::backend::{self, Severity};
 use crate::protocol::postgres::frame::{self, Fields, Frame, Malformed};
 use crate::protocol::postgres::names::Answer;
-use crate::protocol::{self, Outcome};
+use crate::protocol::postgres::replication;
+use crate::protocol::{self, Outcome, Statement};
 use crate::upstream::postgres::Receiver;
 
 /// A read of at least this much says that more is on its way.
@@ -127,6 +128,7 @@ impl<'a> Back<'a> {
             b'1' | b'2' | b'3' => self.acknowledge(&frame)?,
             b'G' => self.copy_in(&frame)?,
             b'H' => self.copy_out(&frame).await?,
+            b'W' => self.copy_both(&frame).await?,
             b'V' => self.function_result(frame)?,
             b'c' => self.copy_done(&frame).await?,
             tag => return Err(out_of_step(format!("message type {tag:#04x}"))),
@@ -191,7 +193,7 @@ impl<'a> Back<'a> {
             b'I' => "EMPTY".to_owned(),
             _ => "SUSPENDED".to_owned(),
         };
-        if self.copy.take().is_some() {
+        if self.copy.take().is_some_and(|copy| !copy.may_complete()) {
             return Err(out_of_step("a completion inside the rows of a COPY"));
         }
         let number = {
@@ -199,9 +201,14 @@ impl<'a> Back<'a> {
             shared.ledger.set_copying(false);
             match shared.ledger.head() {
                 Some(Expect::Query { judgement, plan, done, .. }) if frame.tag != b's' => {
-                    fits(judgement, *done, &frame, &tag)?;
+                    let command = replicates(judgement);
+                    match command {
+                        Some(statement) => command_fits(statement, &frame, &tag)?,
+                        None => fits(judgement, *done, &frame, &tag)?,
+                    }
                     *plan = None;
-                    *done += usize::from(frame.tag == b'C');
+                    // A command may complete several times, for each result within it.
+                    *done += usize::from(frame.tag == b'C' && (command.is_none() || *done == 0));
                     judgement.number
                 }
                 Some(Expect::Execute { judgement, .. }) => {
@@ -423,6 +430,16 @@ fn fits(judgement: &Judgement, done: usize, frame: &Frame, tag: &str) -> Result<
         (b's', Some(_)) | (b'I', None) => true,
         _ => false,
     };
+    if fits { Ok(()) } else { Err(mismatch(&format!("\"{tag}\""))) }
+}
+
+/// The command of a replication session that is under way.
+fn replicates(judgement: &Judgement) -> Option<&Statement> {
+    judgement.facts.statements.first().filter(|statement| replication::is_command(statement))
+}
+
+fn command_fits(statement: &Statement, frame: &Frame, tag: &str) -> Result<(), Fault> {
+    let fits = frame.tag == b'C' && replication::tag_fits(statement, tag);
     if fits { Ok(()) } else { Err(mismatch(&format!("\"{tag}\""))) }
 }
 

@@ -1,5 +1,6 @@
 //! What a statement may do to the schema, and so to the names of later results' columns.
 
+use crate::protocol::postgres::replication;
 use crate::protocol::{Class, Facts};
 
 /// From none to most.
@@ -38,7 +39,8 @@ impl Change {
     /// The most that any statement of a request may do.
     pub(super) fn of(facts: &Facts) -> Self {
         let changes = facts.statements.iter().map(|statement| {
-            if statement.class < Class::Code {
+            // A command of a WAL sender makes no relation and no view mean something else.
+            if statement.class < Class::Code || replication::is_command(statement) {
                 Self::None
             } else if THINGS.contains(&statement.verb.as_str()) {
                 Self::Things

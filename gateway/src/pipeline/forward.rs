@@ -171,7 +171,7 @@ impl<'a> Forward<'a> {
         let step = {
             let state = live.state(self.queued.is_empty());
             let mut shared = live.shared();
-            frontend::step(frame, &mut shared.names, &live.target.grammar, &state)?
+            frontend::step(frame, &mut shared.names, &live.grammar(), &state)?
         };
         match step {
             Step::Bind { request, name, id } => self.bind(request, name, id).await?,
@@ -255,7 +255,8 @@ impl<'a> Forward<'a> {
         generation: Arc<Generation>,
         lineage: u64,
     ) -> Result<(), Fault> {
-        let copies = match copying::copies(decided.request(), &generation) {
+        let replicating = self.live.replication.is_some();
+        let copies = match copying::copies(decided.request(), &generation, replicating) {
             Ok(copies) => copies,
             Err(fault) => {
                 return self.refuse(Cycle::Simple, fault, Some(decided.into_request())).await;
@@ -379,7 +380,7 @@ impl<'a> Forward<'a> {
         };
         let judged = self.guarded(&generation, judged).await;
         let Some(decided) = self.allowed(Cycle::Extended, judged).await? else { return Ok(()) };
-        let copies = match copying::copies(decided.request(), &generation) {
+        let copies = match copying::copies(decided.request(), &generation, false) {
             Ok(copies) => copies,
             Err(fault) => {
                 return self.refuse(Cycle::Extended, fault, Some(decided.into_request())).await;

@@ -8,11 +8,12 @@ use tokio::sync::Notify;
 use super::change::Change;
 use super::ledger::{Expect, Ledger};
 use super::reported;
-use super::runtime::{Gateway, Target};
+use super::runtime::{Gateway, SessionGrammar, Target};
 use crate::audit::Recorder;
 use crate::fault::Fault;
 use crate::policy::Generation;
 use crate::protocol::postgres::names::Names;
+use crate::protocol::postgres::replication::Mode;
 use crate::protocol::{Block, Class, Facts, State, Statement};
 use crate::session::Session;
 use crate::upstream::catalogue::Relinking;
@@ -23,6 +24,8 @@ pub(super) struct Live {
     pub(super) target: Arc<Target>,
     pub(super) session: Session,
     pub(super) recorder: Recorder,
+    /// The session is one for replication.
+    pub(super) replication: Option<Mode>,
     first: Arc<Generation>,
     /// The settings that the target reported at the start.
     begun: Vec<(String, String)>,
@@ -85,6 +88,7 @@ impl Live {
             target,
             session,
             recorder,
+            replication: None,
             first,
             begun: begun.to_vec(),
             shared: Mutex::new(shared),
@@ -93,6 +97,18 @@ impl Live {
             holding: AtomicBool::new(false),
             sending: tokio::sync::Mutex::new(()),
         }
+    }
+
+    /// The same for a replication session, if it is one.
+    pub(super) fn replicating(mut self, mode: Option<Mode>) -> Self {
+        self.replication = mode;
+        self
+    }
+
+    /// Reads what a client of the session says.
+    pub(super) fn grammar(&self) -> SessionGrammar<'_> {
+        let scope = self.target.settings.replication;
+        SessionGrammar { grammar: &self.target.grammar, mode: self.replication, scope }
     }
 
     /// Expects an answer to a message that is about to be sent; false if it must not be.

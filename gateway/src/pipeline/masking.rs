@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use super::forward::Forward;
 use super::live::Live;
-use crate::fault::Fault;
+use crate::fault::{Blame, Fault};
 use crate::policy::{Breach, Generation, Guarded, Hidden, Instances, Judged, MaskingMode};
+use crate::protocol::postgres::replication;
 use crate::protocol::{Class, Request, Statement};
 use crate::upstream::catalogue::Reading;
 
@@ -26,6 +27,11 @@ impl Forward<'_> {
     /// masking mode refuses.
     pub(super) async fn guarded(&mut self, generation: &Arc<Generation>, judged: Judged) -> Judged {
         let Some(request) = judged.open() else { return judged };
+        if generation.masks()
+            && let Some(fault) = request.facts().statements.iter().find_map(unmaskable)
+        {
+            return judged.refused("masking.stream", fault);
+        }
         let (live, instances) = (self.live, &mut self.instances);
         match self.guard.look(live, instances, generation, request).await {
             Ok(Look { breach: Some((mode, breach)), .. }) => {
@@ -121,6 +127,23 @@ impl Guard {
         }
         Ok(reading)
     }
+}
+
+/// The refusal of a stream or a backup where anything is masked: neither tells values apart, so
+/// no mask can be put on them, in no mode.
+fn unmaskable(statement: &Statement) -> Option<Fault> {
+    if !replication::streams(statement) && !replication::backs_up(statement) {
+        return None;
+    }
+    let message = format!(
+        "`{}` sends values that can't be masked, and the policy of this target masks \
+         (rule masking.stream)",
+        statement.verb
+    );
+    Some(Fault::new(Blame::Policy, "masking_refused", "42501", message).hint(
+        "Nothing was run and the connection stays usable. Only a target whose policy has no \
+         plugin that masks can be replicated; ask the operator of this gateway.",
+    ))
 }
 
 /// False for statements that touch nothing: transactions, settings, constants and the like.

@@ -66,7 +66,8 @@ pub(super) async fn state(
     };
     let mut state = State { block, role: None, search_path: None, ..(*base).clone() };
     let simple = held.request().kind() == Kind::SqlQuery;
-    if !askable(held, status, ran) {
+    // A WAL sender does not take the extended messages that it would be asked by.
+    if live.replication.is_some() || !askable(held, status, ran) {
         return Ok(Some(Arc::new(state)));
     }
     let seen = Arc::new(Observation::default());

@@ -14,6 +14,7 @@ use crate::policy::Policies;
 use crate::policy::approval;
 use crate::protocol::Facts;
 use crate::protocol::postgres::frontend::Grammar;
+use crate::protocol::postgres::replication::{self, Mode, Scope};
 use crate::protocol::postgres::statement::{FactsCache, Parsers};
 use crate::session::{Session, registry};
 use crate::upstream::TargetSettings;
@@ -59,6 +60,30 @@ impl Grammar for TargetGrammar {
     fn facts(&self, text: &Arc<str>) -> Result<Arc<Facts>, Fault> {
         self.cache.facts(text, self.parsers)
     }
+}
+
+/// The same for one session, which may be one for replication.
+pub(super) struct SessionGrammar<'a> {
+    pub(super) grammar: &'a TargetGrammar,
+    pub(super) mode: Option<Mode>,
+    pub(super) scope: Scope,
+}
+
+impl Grammar for SessionGrammar<'_> {
+    fn facts(&self, text: &Arc<str>) -> Result<Arc<Facts>, Fault> {
+        let Some(mode) = self.mode else { return self.grammar.facts(text) };
+        match replication::facts(text, self.scope)? {
+            Some(facts) => Ok(Arc::new(facts)),
+            None if mode == Mode::Physical => Err(no_sql()),
+            None => self.grammar.facts(text),
+        }
+    }
+}
+
+fn no_sql() -> Fault {
+    let message = "a session with replication=true takes replication commands, not SQL";
+    Fault::new(Blame::Client, "replication_no_sql", "0A000", message)
+        .hint("Connect with replication=database, or without it, to run SQL.")
 }
 
 impl Target {
@@ -119,6 +144,16 @@ impl Gateway {
         self.targets.load().get(name).map(Arc::clone)
     }
 
+    /// The only target that is open to physical replication.
+    pub(super) fn physical_target(&self) -> Option<Arc<Target>> {
+        let targets = self.targets.load();
+        let mut open = targets.values().filter(|one| one.settings.replication == Scope::All);
+        match (open.next(), open.next()) {
+            (Some(only), None) => Some(Arc::clone(only)),
+            _ => None,
+        }
+    }
+
     /// The names of the targets, sorted.
     pub(super) fn target_names(&self) -> Vec<String> {
         let mut names: Vec<String> = self.targets.load().keys().cloned().collect();
@@ -155,11 +190,22 @@ impl Gateway {
 
     /// Whether an open session would be opened today: its token still counts, and the access
     /// rules of its target still admit it.
-    pub(super) fn recheck(&self, session: &Session) -> Result<(), Fault> {
+    pub(super) fn recheck(
+        &self,
+        session: &Session,
+        replication: Option<Mode>,
+    ) -> Result<(), Fault> {
         self.verifier().recheck(session.principal(), SystemTime::now())?;
         let admitted = self.target(session.target()).is_some_and(|target| {
-            target.settings.databases.iter().any(|name| name == session.database())
-                && session.admitted(&target.settings.access)
+            let TargetSettings { access, databases, .. } = &target.settings;
+            let streams = replication.is_none_or(|mode| {
+                let everything = mode == Mode::Physical;
+                target.settings.replication.opens(mode)
+                    && (!everything || session.admitted_to_all(access, databases))
+            });
+            streams
+                && databases.iter().any(|name| name == session.database())
+                && session.admitted(access)
         });
         if admitted { Ok(()) } else { Err(withdrawn(session.target())) }
     }

@@ -17,6 +17,7 @@ use crate::protocol::State;
 use crate::protocol::postgres::backend;
 use crate::protocol::postgres::frame::{self, Fields};
 use crate::protocol::postgres::frontend;
+use crate::protocol::postgres::replication::Mode;
 use crate::protocol::postgres::startup::{self, Startup};
 use crate::session::{self, Session, Wanted};
 use crate::upstream::postgres::Start;
@@ -72,12 +73,14 @@ fn malformed(why: &str) -> Fault {
 pub(super) fn target<'a>(
     gateway: &Gateway,
     startup: &'a Startup,
-) -> Result<(std::sync::Arc<Target>, &'a str), Fault> {
+) -> Result<(Arc<Target>, &'a str), Fault> {
     let user = startup.parameter("user").unwrap_or_default();
     let named = startup.parameter("database").unwrap_or(user);
     let (name, database) = named.split_once('/').unwrap_or((named, ""));
+    let physical = startup::replication(startup) == Ok(Some(Mode::Physical));
     match gateway.target(name) {
         Some(target) => Ok((target, database)),
+        None if physical && name == DATABASE_OF_TOOLS => physical_target(gateway, startup),
         None => Err(Fault::new(
             Blame::Client,
             "target_unknown",
@@ -86,6 +89,67 @@ pub(super) fn target<'a>(
         )
         .hint("Connect with dbname=TARGET or dbname=TARGET/DATABASE; the operator names them.")),
     }
+}
+
+/// What pg_receivewal and pg_basebackup send as database whatever they are told, up to PostgreSQL
+/// 16.
+const DATABASE_OF_TOOLS: &str = "replication";
+/// Names the target for them, in `options`.
+const TARGET_SETTING: &str = "portcullis.target";
+
+/// The target of a tool that can't name one: by `options`, or the only one that is open to it.
+fn physical_target<'a>(
+    gateway: &Gateway,
+    startup: &Startup,
+) -> Result<(Arc<Target>, &'a str), Fault> {
+    let settings = startup::settings(startup).unwrap_or_default();
+    let named = settings.iter().find(|(name, _)| name == TARGET_SETTING);
+    let found = match named {
+        Some((_, name)) => gateway.target(name),
+        None => gateway.physical_target(),
+    };
+    found.map(|target| (target, "")).ok_or_else(|| {
+        let message = "it is not clear which target this physical replication is for";
+        Fault::new(Blame::Client, "target_unknown", "3D000", message).hint(
+            "Name it by options='-c portcullis.target=NAME' (PGOPTIONS); without it the only \
+             target with replication = \"all\" is taken, if there is just one.",
+        )
+    })
+}
+
+/// The replication session that the client asks for, if the target is open to it.
+pub(super) fn replication(
+    startup: &Startup,
+    target: &Target,
+    session: &Session,
+) -> Result<Option<Mode>, Fault> {
+    let asked = startup::replication(startup).map_err(unstartable)?;
+    let settings = &target.settings;
+    match asked {
+        Some(mode) if !settings.replication.opens(mode) => {
+            let message = format!(
+                "target \"{}\" is not open to connections with replication={}",
+                settings.name,
+                mode.word()
+            );
+            Err(Fault::new(Blame::Policy, "replication_refused", "0A000", message)
+                .hint("The operator opens a target by `replication = \"logical\"` or \"all\"."))
+        }
+        Some(Mode::Physical) if !session.admitted_to_all(&settings.access, &settings.databases) => {
+            let message = "physical replication holds every database, and not all are open to you";
+            Err(Fault::new(Blame::Policy, "replication_refused", "42501", message)
+                .hint("Use replication=database for the one that you may use."))
+        }
+        asked => Ok(asked),
+    }
+}
+
+fn unstartable(refused: startup::Refused) -> Fault {
+    let why = match refused {
+        startup::Refused::Malformed(why) => why,
+        startup::Refused::Version(..) => "the protocol version is not spoken here",
+    };
+    Fault::new(Blame::Client, "startup_malformed", "08P01", why)
 }
 
 /// Opens the session if the claims allow what the client wants.
@@ -121,22 +185,15 @@ pub(super) fn open(
 }
 
 /// Refuses what can't be started with at all, before anything is recorded of the session.
-pub(super) fn settings(startup: &Startup) -> Result<Vec<(String, String)>, Fault> {
-    if startup.parameter("replication").is_some_and(|value| !is_off(value)) {
-        return Err(Fault::new(
-            Blame::Policy,
-            "replication_refused",
-            "0A000",
-            "replication connections are refused",
-        ));
+pub(super) fn settings(
+    startup: &Startup,
+    replication: Option<Mode>,
+) -> Result<Vec<(String, String)>, Fault> {
+    let mut settings = startup::settings(startup).map_err(unstartable)?;
+    if replication == Some(Mode::Physical) {
+        settings.retain(|(name, _)| name != TARGET_SETTING);
     }
-    startup::settings(startup).map_err(|refused| {
-        let why = match refused {
-            startup::Refused::Malformed(why) => why,
-            startup::Refused::Version(..) => "the protocol version is not spoken here",
-        };
-        Fault::new(Blame::Client, "startup_malformed", "08P01", why)
-    })
+    Ok(settings)
 }
 
 /// Judges the settings that the session is to start with, each as the statement that would set it.
@@ -207,8 +264,4 @@ fn is_utf8(value: &str) -> bool {
     let plain: String =
         value.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_lowercase();
     matches!(plain.as_str(), "utf8" | "unicode" | "sqlascii")
-}
-
-fn is_off(value: &str) -> bool {
-    matches!(value.to_ascii_lowercase().as_str(), "false" | "off" | "no" | "0" | "f" | "n")
 }

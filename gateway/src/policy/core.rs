@@ -3,21 +3,8 @@
 use super::settings::SettingRules;
 use crate::fault::{Blame, Fault};
 use crate::limits::STATEMENTS_JUDGED_MAX;
-use crate::protocol::{Request, Statement};
-
-/// Commands of the replication protocol (PostgreSQL 18, section 54.4).
-const REPLICATION: [&str; 10] = [
-    "alter_replication_slot",
-    "base_backup",
-    "create_replication_slot",
-    "drop_replication_slot",
-    "identify_system",
-    "read_replication_slot",
-    "replication",
-    "start_replication",
-    "timeline_history",
-    "upload_manifest",
-];
+use crate::protocol::postgres::replication;
+use crate::protocol::{Kind, Request, Statement};
 
 /// A core rule and what the caller is told.
 #[derive(Debug)]
@@ -44,30 +31,24 @@ pub(super) fn check(request: &Request, settings: &SettingRules) -> Result<(), Bo
         }));
     }
     statements.iter().try_for_each(|one| {
-        statement(one)?;
+        command(one, request.kind())?;
         settings.check(one, request)
     })
 }
 
-fn statement(statement: &Statement) -> Result<(), Box<Refusal>> {
-    let verb = statement.verb.as_str();
-    if REPLICATION.contains(&verb) {
-        return Err(closed("core.replication", "replication", "Use an ordinary session."));
+/// A command of a WAL sender runs only where the server takes it for one.
+fn command(statement: &Statement, kind: Kind) -> Result<(), Box<Refusal>> {
+    if !replication::is_command(statement) || kind == Kind::SqlReplication {
+        return Ok(());
     }
-    Ok(())
-}
-
-fn closed(rule: &'static str, what: &str, instead: &str) -> Box<Refusal> {
-    Box::new(Refusal {
-        rule,
-        fault: Fault::new(
-            Blame::Policy,
-            "not_opened",
-            "0A000",
-            format!("{what} is not opened on this gateway yet"),
-        )
-        .hint(format!("Nothing was run and the connection stays usable. {instead}")),
-    })
+    let message = format!("`{}` is a replication command, and this is none", statement.verb);
+    Err(Box::new(Refusal {
+        rule: "core.replication",
+        fault: Fault::new(Blame::Client, "replication_misplaced", "0A000", message).hint(
+            "Nothing was run and the connection stays usable. Send it as a simple Query of a \
+             session with replication=database.",
+        ),
+    }))
 }
 
 #[cfg(test)]

@@ -137,6 +137,7 @@ fn attributes(statement: &Statement, request: &Request) -> Vec<(String, String)>
         Kind::SqlFunctionCall => "sql_function_call",
         Kind::SqlParse => "sql_parse",
         Kind::SqlQuery => "sql_query",
+        Kind::SqlReplication => "sql_replication",
         Kind::SqlSetting => "sql_setting",
     };
     let mut list = vec![("request".to_owned(), kind.to_owned())];

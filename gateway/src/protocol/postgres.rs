@@ -7,6 +7,7 @@ pub mod frontend;
 pub mod lineage;
 pub mod names;
 pub mod observe;
+pub mod replication;
 pub mod rows;
 pub mod startup;
 pub mod statement;

@@ -21,6 +21,7 @@ use crate::limits::{
 use crate::protocol::postgres::backend;
 use crate::protocol::postgres::frame::{self, Fields, Frame};
 use crate::protocol::postgres::frontend::Control;
+use crate::protocol::postgres::replication::Mode;
 use crate::protocol::postgres::startup;
 
 /// A byte stream, plain or TLS.
@@ -131,6 +132,16 @@ pub struct Start {
     pub settings: Vec<(String, String)>,
     /// Settings that were judged.
     pub granted: Vec<Permit>,
+}
+
+impl Start {
+    /// The same for a replication session, if it is one.
+    #[must_use]
+    pub fn replicating(mut self, mode: Option<Mode>) -> Self {
+        let own = mode.map(|mode| ("replication".to_owned(), mode.word().to_owned()));
+        self.settings.extend(own);
+        self
+    }
 }
 
 /// Connects, protects the connection as the target asks for, and signs in as `account`.

@@ -9,12 +9,13 @@ use super::{Back, out_of_step};
 use crate::fault::{Blame, Fault};
 use crate::limits::{COPY_ROW_BYTES_MAX, LARGE_ROW_BYTES_MIN};
 use crate::pipeline::ledger::{Copy, Expect, Judgement, Rows, SharedPlan};
-use crate::policy::Masked;
+use crate::policy::{Generation, Masked};
 use crate::protocol::Statement;
 use crate::protocol::postgres::backend;
 use crate::protocol::postgres::copy::{CopyRows, Format};
 use crate::protocol::postgres::frame::{self, Frame, Malformed};
 use crate::protocol::postgres::lineage::FieldDescription;
+use crate::protocol::postgres::replication;
 use crate::protocol::postgres::statement::{copies_in, copies_out};
 
 /// A COPY whose rows are on their way to the client.
@@ -23,6 +24,18 @@ pub(super) struct CopyOut {
     plan: SharedPlan,
     /// Reads the rows; nothing when none of them has to be masked.
     rows: Option<CopyRows>,
+    /// The policy under which a stream or a backup runs; it ends with it.
+    under: Option<Arc<Generation>>,
+    /// It is a stream; whether the server has ended it. Keep-alives may come after that.
+    both: bool,
+    ended: bool,
+}
+
+impl CopyOut {
+    /// Whether the rows may be followed by something else.
+    pub(super) fn may_complete(&self) -> bool {
+        self.both && self.ended
+    }
 }
 
 /// The statement under way, with what is known of its COPY.
@@ -70,7 +83,9 @@ impl Back<'_> {
     pub(super) async fn copy_out(&mut self, frame: &Frame) -> Result<(), Fault> {
         let (binary, columns) = backend::copy_response(frame.body.clone())
             .map_err(|_| out_of_step("a malformed CopyOutResponse"))?;
-        let UnderWay { judgement, copy } = self.under_way(copies_out)?;
+        let sends =
+            |statement: &Statement| copies_out(statement) || replication::backs_up(statement);
+        let UnderWay { judgement, copy } = self.under_way(sends)?;
         if self.withhold {
             return Ok(());
         }
@@ -88,7 +103,27 @@ impl Back<'_> {
         let pass = plan.lock().unwrap_or_else(PoisonError::into_inner).is_pass();
         let masked = copy.filter(|_| !pass);
         let rows = masked.map(|copy| CopyRows::new(copy.out.options.clone(), columns));
-        self.copy = Some(CopyOut { number: judgement.number, plan, rows });
+        let command = judgement.facts.statements.iter().any(replication::is_command);
+        let under = command.then(|| Arc::clone(&judgement.generation));
+        let (number, both, ended) = (judgement.number, false, false);
+        self.copy = Some(CopyOut { number, plan, rows, under, both, ended });
+        self.words(judgement.number, frame);
+        Ok(())
+    }
+
+    /// CopyBothResponse: a stream follows, and the client answers it.
+    pub(super) async fn copy_both(&mut self, frame: &Frame) -> Result<(), Fault> {
+        backend::copy_response(frame.body.clone())
+            .map_err(|_| out_of_step("a malformed CopyBothResponse"))?;
+        let UnderWay { judgement, .. } = self.under_way(replication::streams)?;
+        if self.withhold || judgement.generation.masks() {
+            return Err(out_of_step("a stream that may not be shown"));
+        }
+        let plan = self.plan_of(&judgement, &[], false).await?;
+        let under = Some(Arc::clone(&judgement.generation));
+        let (number, rows, both, ended) = (judgement.number, None, true, false);
+        self.copy = Some(CopyOut { number, plan, rows, under, both, ended });
+        self.live.shared().ledger.set_copying(true);
         self.words(judgement.number, frame);
         Ok(())
     }
@@ -121,6 +156,11 @@ impl Back<'_> {
     /// Takes one run of CopyData; false when more bytes are needed.
     pub(super) async fn copy_run(&mut self) -> Result<bool, Fault> {
         let broken = |_| out_of_step("a malformed message");
+        if let Some(under) = self.copy.as_ref().and_then(|copy| copy.under.as_ref())
+            && !Arc::ptr_eq(under, &self.live.generation())
+        {
+            return Err(policy_changed());
+        }
         let pass = self.copy.as_ref().filter(|copy| copy.rows.is_none());
         let pass = pass.map(|copy| (copy.number, Arc::clone(&copy.plan)));
         let most = if pass.is_some() { LARGE_ROW_BYTES_MIN } else { COPY_ROW_BYTES_MAX };
@@ -160,6 +200,12 @@ impl Back<'_> {
 
     /// CopyDone: the rows of a COPY are all there.
     pub(super) async fn copy_done(&mut self, frame: &Frame) -> Result<(), Fault> {
+        if let Some(copy) = self.copy.as_mut().filter(|copy| copy.both && !copy.ended) {
+            copy.ended = true;
+            let number = copy.number;
+            self.words(number, frame);
+            return Ok(());
+        }
         let copy = self.copy.take();
         if self.withhold {
             return Ok(());
@@ -198,12 +244,20 @@ impl Back<'_> {
             Some(Expect::Execute { judgement, copies, .. }) => (judgement, copies, 0),
             _ => return Err(out_of_step("a COPY that was not asked for")),
         };
+        // A backup's rows come behind the first of its results.
+        let at = if super::replicates(judgement).is_some() { 0 } else { at };
         if !judgement.facts.statements.get(at).is_some_and(is_copy) {
             return Err(out_of_step("a COPY in answer to something else"));
         }
         let copy = copies.iter().find(|(place, _)| *place == at).map(|(_, copy)| Arc::clone(copy));
         Ok(UnderWay { judgement: judgement.clone(), copy })
     }
+}
+
+fn policy_changed() -> Fault {
+    let message = "the stream ends because the policy of this target changed while it ran";
+    Fault::new(Blame::Policy, "policy_changed", "57P01", message)
+        .hint("Start it again: it is judged by the policy in force, and goes on where it stood.")
 }
 
 fn mask(copy: &mut CopyOut, frames: Bytes, messages: u64) -> Result<Masked, Fault> {

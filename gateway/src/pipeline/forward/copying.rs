@@ -8,7 +8,7 @@ use tokio::io::AsyncReadExt;
 
 use super::sending::{Before, Queued};
 use super::{Forward, truncated, violation};
-use crate::fault::Fault;
+use crate::fault::{Blame, Fault};
 use crate::limits::{
     CLIENT_MESSAGE_BYTES_MAX, COPY_MESSAGE_BYTES_MAX, COPY_RUN_BYTES_MAX,
     HOLD_READ_AHEAD_BYTES_MAX, READ_BYTES,
@@ -19,6 +19,7 @@ use crate::policy::{self, Decided, Generation, Ruling};
 use crate::protocol::Request;
 use crate::protocol::postgres::frame::{self, Frame, HEADER_BYTES};
 use crate::protocol::postgres::frontend::{self, Control, Named};
+use crate::protocol::postgres::replication;
 use crate::protocol::postgres::statement::{copies_in, copies_out, copy_out};
 
 /// A request that takes rows from the client, and what it was allowed by.
@@ -26,26 +27,44 @@ pub(super) struct CopyIn {
     ruling: Ruling,
     /// A simple Query, which may ask for rows more than once.
     simple: bool,
+    /// The server sends rows too, and takes nothing but rows in between.
+    both: bool,
 }
 
 impl CopyIn {
     /// Nothing for a request that takes none.
     pub(super) fn of(decided: &Decided, simple: bool) -> Option<Self> {
-        let takes = decided.request().facts().statements.iter().any(copies_in);
-        takes.then(|| Self { ruling: decided.ruling().clone(), simple })
+        let statements = &decided.request().facts().statements;
+        let both = statements.iter().any(replication::streams);
+        let takes = both || statements.iter().any(copies_in);
+        takes.then(|| Self { ruling: decided.ruling().clone(), simple, both })
     }
 }
 
-/// The COPYs of a request whose rows go to the client and may have to be masked.
-pub(super) fn copies(request: &Request, generation: &Generation) -> Result<Copies, Fault> {
+/// The COPYs of a request whose rows go to the client and may have to be masked. A replication
+/// session can't have their queries described.
+pub(super) fn copies(
+    request: &Request,
+    generation: &Generation,
+    replicating: bool,
+) -> Result<Copies, Fault> {
     let statements = request.facts().statements.iter().enumerate();
     statements
         .filter(|(_, statement)| generation.masks() && copies_out(statement))
         .map(|(at, statement)| {
+            if replicating {
+                return Err(undescribed());
+            }
             let out = copy_out(request.text(), statement)?;
             Ok((at, Arc::new(Copy { out, slot: PlanSlot::default() })))
         })
         .collect()
+}
+
+fn undescribed() -> Fault {
+    let message = "a COPY can't be masked on a replication connection, and this policy masks";
+    Fault::new(Blame::Policy, "masking_refused", "42501", message)
+        .hint("Run it on an ordinary connection, where it comes masked, or SELECT the rows here.")
 }
 
 /// Has the query of the only COPY described, by a statement of this name. The gateway's own name
@@ -105,7 +124,10 @@ impl Forward<'_> {
 
     /// Gives the server the client's rows, once it asks for them, until they end.
     pub(super) async fn copy_in(&mut self, copying: CopyIn) -> Result<Option<End>, Fault> {
-        self.say(Control::Flush, None);
+        if !copying.both {
+            // A stream may have begun, and takes nothing but rows.
+            self.say(Control::Flush, None);
+        }
         self.send_queued().await?;
         loop {
             match self.wants_rows().await {
@@ -113,7 +135,7 @@ impl Forward<'_> {
                 Wants::Nothing => return Ok(None),
                 Wants::ClientGone => return Ok(Some(End::ClientGone)),
             }
-            if let Some(end) = self.rows_in(&copying.ruling).await? {
+            if let Some(end) = self.rows_in(&copying).await? {
                 return Ok(Some(end));
             }
             if !copying.simple {
@@ -148,7 +170,8 @@ impl Forward<'_> {
     }
 
     /// Takes rows until the client or the server ends them.
-    async fn rows_in(&mut self, ruling: &Ruling) -> Result<Option<End>, Fault> {
+    async fn rows_in(&mut self, copying: &CopyIn) -> Result<Option<End>, Fault> {
+        let CopyIn { ruling, both, .. } = copying;
         let mut left_bytes = 0;
         loop {
             if !self.live.shared().ledger.copying() {
@@ -174,6 +197,14 @@ impl Forward<'_> {
                 }
                 Said::Other(frame) => frame,
             };
+            match frame.tag {
+                b'X' | b'c' => {}
+                // The server would end the session for it.
+                tag if *both => {
+                    return Err(violation(format!("message type {tag:#04x} inside a stream")));
+                }
+                _ => {}
+            }
             match frame.tag {
                 // Ignored, as the server ignores them while it takes rows.
                 b'H' | b'S' => continue,

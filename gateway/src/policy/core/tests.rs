@@ -3,6 +3,7 @@
 use super::check;
 use crate::limits::STATEMENTS_JUDGED_MAX;
 use crate::policy::SettingRules;
+use crate::protocol::postgres::replication::{Scope, facts};
 use crate::protocol::{Class, Facts, Kind, Request, Statement};
 
 fn statement(verb: &str) -> Statement {
@@ -16,19 +17,20 @@ fn rule(statements: Vec<Statement>) -> Option<(&'static str, &'static str)> {
     Some((refusal.rule, refusal.fault.sqlstate))
 }
 
-#[test]
-fn what_is_not_open_is_refused() {
-    for (verb, expected) in
-        [("start_replication", Some(("core.replication", "0A000"))), ("select", None)]
-    {
-        assert_eq!(rule(vec![statement(verb)]), expected, "{verb}");
-    }
+/// A command of a WAL sender, as its reader gives it.
+fn command() -> Statement {
+    let read = facts("IDENTIFY_SYSTEM", Scope::All).unwrap().unwrap();
+    read.statements.into_iter().next().unwrap()
 }
 
 #[test]
-fn the_second_statement_is_looked_at_too() {
-    let statements = vec![statement("select"), statement("base_backup")];
-    assert!(rule(statements).is_some());
+fn a_replication_command_runs_only_as_one() {
+    assert_eq!(rule(vec![command()]), Some(("core.replication", "0A000")));
+    let second = vec![statement("select"), command()];
+    assert_eq!(rule(second), Some(("core.replication", "0A000")));
+    let facts = Facts { statements: vec![command()], second_opinion: String::new() };
+    let request = Request::for_test(Kind::SqlReplication, "", facts);
+    assert!(check(&request, &SettingRules::default()).is_ok());
 }
 
 #[test]

@@ -12,6 +12,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 use super::frame::{self, BadBody, Fields, Frame};
 use super::names::{Full, Lookup, Names, Portal, Prepared, STATEMENT_KIND};
+use super::replication;
 use crate::fault::{Blame, Fault};
 use crate::limits::NAME_BYTES_MAX;
 use crate::protocol::{Facts, Kind, Parameter, Request, State};
@@ -125,7 +126,11 @@ fn query(
     let wire = wire(b'Q', |out| frame::put_string(out, &raw));
     let facts = grammar.facts(&text).and_then(|facts| separate(&facts, names).map(|()| facts));
     Ok(match facts {
-        Ok(facts) => Step::Query { request: request(Kind::SqlQuery, text, facts, state, wire) },
+        Ok(facts) => {
+            let command = facts.statements.first().is_some_and(replication::is_command);
+            let kind = if command { Kind::SqlReplication } else { Kind::SqlQuery };
+            Step::Query { request: request(kind, text, facts, state, wire) }
+        }
         Err(fault) => {
             let request = Some(request(Kind::SqlQuery, text, Arc::default(), state, Bytes::new()));
             Step::Refuse { cycle: Cycle::Simple, fault, request }

@@ -4,6 +4,7 @@
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 use super::frame::{self, BadBody, Fields};
+use super::replication::Mode;
 
 const PROTOCOL_MAJOR: u32 = 3;
 const MINOR_NEWEST: u32 = 2;
@@ -141,6 +142,37 @@ impl Startup {
     }
 }
 
+/// The kind of replication session that a client asks for by `replication`, read as the server
+/// reads it: `database` as it is, or any spelling of a boolean.
+///
+/// # Errors
+/// The value is neither.
+pub fn replication(startup: &Startup) -> Result<Option<Mode>, Refused> {
+    match startup.parameter("replication") {
+        None => Ok(None),
+        Some("database") => Ok(Some(Mode::Logical)),
+        Some(value) => match boolean(value) {
+            Some(on) => Ok(on.then_some(Mode::Physical)),
+            None => Err(Refused::Malformed(
+                "`replication` is neither a boolean (true, false, on, off, 1, 0) nor `database`",
+            )),
+        },
+    }
+}
+
+/// A boolean as PostgreSQL reads it (`parse_bool`): any beginning of a word that fits no other.
+fn boolean(text: &str) -> Option<bool> {
+    let text = text.to_ascii_lowercase();
+    let begins = |word: &str, least: usize| text.len() >= least && word.starts_with(&text);
+    match text.as_str() {
+        "1" => Some(true),
+        "0" => Some(false),
+        _ if begins("true", 1) || begins("yes", 1) || begins("on", 2) => Some(true),
+        _ if begins("false", 1) || begins("no", 1) || begins("off", 2) => Some(false),
+        _ => None,
+    }
+}
+
 /// The settings that a client asks for at start-up: plain parameters and those in `options`
 /// (`-c name=value`, `-cname=value`, `--name=value`, with backslash escapes as libpq sends them).
 ///
@@ -162,6 +194,8 @@ pub fn settings(startup: &Startup) -> Result<Vec<(String, String)>, Refused> {
 fn options(value: &str, settings: &mut Vec<(String, String)>) -> Result<(), Refused> {
     const UNREADABLE: Refused =
         Refused::Malformed("`options` may hold only `-c name=value` and `--name=value`");
+    const OWN: Refused =
+        Refused::Malformed("`options` may not name user, database, replication or options");
     let mut words = words(value).into_iter();
     while let Some(word) = words.next() {
         let assignment = if word == "-c" {
@@ -173,9 +207,21 @@ fn options(value: &str, settings: &mut Vec<(String, String)>) -> Result<(), Refu
         };
         let (name, value) = assignment.split_once('=').ok_or(UNREADABLE)?;
         // The server reads a dash in an option's name as an underscore.
-        settings.push((name.replace('-', "_"), value.to_owned()));
+        let name = name.replace('-', "_");
+        if is_own(&name) {
+            return Err(OWN);
+        }
+        settings.push((name, value.to_owned()));
     }
     Ok(())
+}
+
+/// Names of the start-up packet itself. As options they would be settings that the server does not
+/// have, but sent on as parameters they would name another user, database or kind of session.
+fn is_own(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let own = ["user", "database", "replication", "options"].contains(&name.as_str());
+    own || name.starts_with("_pq_.")
 }
 
 fn words(value: &str) -> Vec<String> {

@@ -84,3 +84,30 @@ fn settings_come_from_parameters_and_options() {
     );
     assert_eq!(settings(&named), Ok(vec![pair("Zone", "UTC")]));
 }
+
+/// Sent on as parameters, these would replace what the session was admitted for.
+#[test]
+fn options_cannot_name_what_the_packet_itself_says() {
+    for name in ["user", "database", "replication", "options", "_pq_.x", "DATABASE", "-pq-.x"] {
+        for options in [format!("-c {name}=a"), format!("-c{name}=a"), format!("--{name}=a")] {
+            let read = settings(&session(0, &[("options", &options)]));
+            assert!(matches!(read, Err(Refused::Malformed(_))), "{options}: {read:?}");
+        }
+    }
+}
+
+#[test]
+fn replication_is_read_as_the_server_reads_it() {
+    let read = |value: &str| replication(&session(0, &[("replication", value)]));
+    for on in ["1", "true", "t", "TRUE", "tr", "yes", "y", "on", "ON"] {
+        assert_eq!(read(on), Ok(Some(Mode::Physical)), "{on}");
+    }
+    for off in ["0", "false", "f", "fal", "no", "n", "off", "of", "OFF"] {
+        assert_eq!(read(off), Ok(None), "{off}");
+    }
+    for neither in ["", "o", "2", "10", "truee", "Database", "DATABASE", "database ", " true"] {
+        assert!(read(neither).is_err(), "{neither:?}");
+    }
+    assert_eq!(read("database"), Ok(Some(Mode::Logical)));
+    assert_eq!(replication(&session(0, &[("user", "u")])), Ok(None));
+}
