@@ -9,7 +9,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 PORTCULLIS := $(TARGET)/debug/portcullis
 PLUGINS := $(wildcard plugins/*)
 # Tests that `make conformance` runs on PostgreSQL 18 too.
-ON_EVERY_SERVER := binary(it) and test(/^(cancel|copy|drivers|extended|masking)::/)
+ON_EVERY_SERVER := binary(it) and test(/^(cancel|copy|drivers|extended|masking|replication)::|pg_recvlogical/)
 # Seconds of coverage-guided fuzzing for each target of `make fuzz`.
 FUZZ_SECS ?= 60
 

@@ -32,6 +32,7 @@ pub use entry::{ApprovalDecision, Event, SessionNote};
 pub use log::{Log, LogStatus, Refusal};
 pub use reader::Reader;
 pub use recorder::{ApprovalOutcome, EndReason, Pending, Permit, Recorder, Release};
+pub use store::pack;
 
 use std::path::{Path, PathBuf};
 

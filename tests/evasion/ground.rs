@@ -59,7 +59,7 @@ pub(crate) struct Ground {
 
 impl Ground {
     pub(crate) fn new() -> Self {
-        let postgres = Postgres::start();
+        let postgres = Postgres::start_with(&["wal_level=logical"]);
         // The mightiest role there is: nothing but the gateway stands in a case's way.
         let might = format!("ALTER ROLE {APP_ROLE} SUPERUSER");
         postgres.admin().run(&might).success("making the role mighty");
@@ -134,7 +134,14 @@ impl<'a> Open<'a> {
         let name = name(lane, &set);
         let create = format!("CREATE DATABASE {name}");
         postgres.admin().run(&create).success("creating a database");
-        let database = Database { okta, postgres, name, set };
+        let other = okta.runtime().block_on(async {
+            let client = connect(postgres, &name).await;
+            let [secret, ..] = set.secrets;
+            let said = format!("SET application_name = 'other'; SELECT '{secret}' AS said");
+            client.simple_query(&said).await.expect("the other session speaks");
+            client
+        });
+        let database = Database { okta, postgres, name, set, _other: other };
         database.refresh();
         database
     }
@@ -193,6 +200,8 @@ pub(crate) struct Database<'a> {
     postgres: &'a Postgres,
     pub(crate) name: String,
     pub(crate) set: Set,
+    /// Another session, whose last words hold a hidden value.
+    _other: Client,
 }
 
 impl Database<'_> {
@@ -207,7 +216,7 @@ impl Database<'_> {
             return String::new();
         }
         let messages = self.okta.runtime().block_on(async {
-            let client = self.connect().await;
+            let client = connect(self.postgres, &self.name).await;
             client.simple_query(sql).await
         });
         let messages =
@@ -224,14 +233,6 @@ impl Database<'_> {
         values
     }
 
-    async fn connect(&self) -> Client {
-        let address = SocketAddr::from(([127, 0, 0, 1], self.postgres.port()));
-        let ca_pem = self.postgres.authority().certificate_pem();
-        driver::connect(address, ca_pem, ADMIN_ROLE, &self.name, ADMIN_PASSWORD)
-            .await
-            .expect("the superuser signs in")
-    }
-
     /// The database as a client of the gateway names it.
     pub(crate) fn target(&self) -> String {
         format!("{DATABASE}/{}", self.name)
@@ -243,6 +244,15 @@ impl Database<'_> {
             .replace("{password}", APP_PASSWORD)
             .replace("{database}", &self.name)
     }
+}
+
+/// The superuser's way into a database.
+async fn connect(postgres: &Postgres, database: &str) -> Client {
+    let address = SocketAddr::from(([127, 0, 0, 1], postgres.port()));
+    let ca_pem = postgres.authority().certificate_pem();
+    driver::connect(address, ca_pem, ADMIN_ROLE, database, ADMIN_PASSWORD)
+        .await
+        .expect("the superuser signs in")
 }
 
 fn name(lane: usize, set: &Set) -> String {

@@ -20,6 +20,7 @@ mod run;
 mod settings;
 mod shadows;
 mod statements;
+mod stream;
 mod verbs;
 mod wire;
 
@@ -33,7 +34,7 @@ use crate::ground::{Ground, LANES, Open};
 use crate::run::Wrong;
 
 /// The classes of cases, each with its file.
-const CLASSES: [(&str, &[Case]); 14] = [
+const CLASSES: [(&str, &[Case]); 15] = [
     ("copy", copy::CASES),
     ("derived", derived::CASES),
     ("doors", doors::CASES),
@@ -46,6 +47,7 @@ const CLASSES: [(&str, &[Case]); 14] = [
     ("settings", settings::CASES),
     ("shadows", shadows::CASES),
     ("statements", statements::CASES),
+    ("stream", stream::CASES),
     ("verbs", verbs::CASES),
     ("wire", wire::CASES),
 ];

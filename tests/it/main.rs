@@ -24,5 +24,6 @@ mod plugin;
 mod postgres;
 mod reload;
 mod replication;
+mod replication_tools;
 mod settings;
 mod stage;

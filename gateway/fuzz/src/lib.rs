@@ -28,13 +28,15 @@ pub struct Target {
 }
 
 /// Every target, by name.
-pub const TARGETS: [Target; 12] = [
+pub const TARGETS: [Target; 14] = [
     targets::backend::TARGET,
     targets::copy::TARGET,
     targets::frames::TARGET,
     targets::frontend::TARGET,
     targets::jwks::TARGET,
+    targets::large::TARGET,
     targets::names::TARGET,
+    targets::pack::TARGET,
     targets::replication::TARGET,
     targets::rows::TARGET,
     targets::signature::TARGET,

@@ -65,8 +65,18 @@ fn jwks() {
 }
 
 #[test]
+fn large() {
+    smoke("large");
+}
+
+#[test]
 fn names() {
     smoke("names");
+}
+
+#[test]
+fn pack() {
+    smoke("pack");
 }
 
 #[test]

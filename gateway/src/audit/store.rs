@@ -222,7 +222,7 @@ fn put_tree(write: &WriteTransaction, batch: &Batch<'_>) -> std::result::Result<
 }
 
 mod copy;
-mod pack;
+pub mod pack;
 mod sealed;
 
 pub(in crate::audit) use copy::copy;

@@ -218,9 +218,16 @@ impl ResultPlan {
         self.scanners.iter().map(|scanner| scanner.live.name())
     }
 
+    /// A plan of text columns that nobody was asked for: the hidden ones are shown as `text`. For
+    /// whoever feeds rows to masking without a policy (`gateway/fuzz`).
+    #[doc(hidden)]
+    pub fn hiding(hidden: &[bool], text: &str) -> Self {
+        let mask = |hidden: &bool| hidden.then(|| wit::Mask::Fixed(text.to_owned()));
+        Self::of_masks(hidden.iter().map(mask).collect())
+    }
+
     /// A plan of text columns, with their masks.
-    #[cfg(test)]
-    pub(super) fn for_test(masks: Vec<Option<wit::Mask>>) -> Self {
+    pub(super) fn of_masks(masks: Vec<Option<wit::Mask>>) -> Self {
         let masked = |(position, mask): (usize, &Option<wit::Mask>)| {
             let (name, plugin, rule) = ("c".to_owned(), "test".to_owned(), "r".to_owned());
             mask.as_ref().map(|_| MaskedColumn { position, name, plugin, rule })

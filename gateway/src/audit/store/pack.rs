@@ -5,25 +5,33 @@ use crate::limits::STORE_VALUE_BYTES_MAX;
 
 /// Gathers things into values, each keyed by its first thing, and writes them in place: a large
 /// result is copied once, into the page it goes to.
-pub(super) struct Packer<'a, K, const N: usize> {
+pub struct Packer<'a, K, const N: usize> {
     values: Vec<Value<'a, K, N>>,
 }
 
 /// One value to write.
-pub(super) struct Value<'a, K, const N: usize> {
-    pub(super) key: K,
+pub struct Value<'a, K, const N: usize> {
+    /// Its first thing's.
+    pub key: K,
     /// Length of the value.
-    pub(super) bytes: usize,
+    pub bytes: usize,
     things: Vec<([u8; N], &'a [u8])>,
 }
 
+impl<K, const N: usize> Default for Packer<'_, K, N> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl<'a, K, const N: usize> Packer<'a, K, N> {
-    pub(super) fn new() -> Self {
+    /// Nothing yet.
+    pub fn new() -> Self {
         Self { values: Vec::new() }
     }
 
     /// Adds a thing with what stands before its length; the first of a value names it.
-    pub(super) fn add(&mut self, key: K, head: [u8; N], thing: &'a [u8]) {
+    pub fn add(&mut self, key: K, head: [u8; N], thing: &'a [u8]) {
         let bytes = N + LENGTH_BYTES + thing.len();
         match self.values.last_mut() {
             Some(last) if last.bytes + bytes <= STORE_VALUE_BYTES_MAX => {
@@ -34,14 +42,15 @@ impl<'a, K, const N: usize> Packer<'a, K, N> {
         }
     }
 
-    pub(super) fn values(&self) -> &[Value<'a, K, N>] {
+    /// What is to be written, in order.
+    pub fn values(&self) -> &[Value<'a, K, N>] {
         &self.values
     }
 }
 
 impl<K, const N: usize> Value<'_, K, N> {
     /// Writes the value over `to`, which has its length.
-    pub(super) fn write(&self, mut to: &mut [u8]) {
+    pub fn write(&self, mut to: &mut [u8]) {
         for (head, thing) in &self.things {
             // Entries and parts are far below 4 GiB (`limits`).
             let length = u32::try_from(thing.len()).unwrap_or(u32::MAX).to_be_bytes();
@@ -65,10 +74,11 @@ const LENGTH_BYTES: usize = 4;
 
 /// Takes the things out again, with `N` bytes before each length. Bytes that are no thing come
 /// out whole as a last one, with no head, so that nothing hides in them.
-pub(super) struct Things<'a, const N: usize>(&'a [u8]);
+pub struct Things<'a, const N: usize>(&'a [u8]);
 
 impl<'a, const N: usize> Things<'a, N> {
-    pub(super) fn of(value: &'a [u8]) -> Self {
+    /// Those of a value.
+    pub fn of(value: &'a [u8]) -> Self {
         Self(value)
     }
 }
@@ -94,17 +104,17 @@ impl<'a, const N: usize> Iterator for Things<'a, N> {
 }
 
 /// Numbers in a row, eight bytes big-endian each; what is left over comes as `None`.
-pub(super) fn numbers(value: &[u8]) -> impl Iterator<Item = Option<u64>> {
+pub fn numbers(value: &[u8]) -> impl Iterator<Item = Option<u64>> {
     let (numbers, rest) = value.as_chunks::<8>();
     let left = (!rest.is_empty()).then_some(None);
     numbers.iter().map(|number| Some(u64::from_be_bytes(*number))).chain(left)
 }
 
 /// The head of a payload part: index of its entry, then the part's number.
-pub(super) const PART_HEAD_BYTES: usize = 12;
+pub const PART_HEAD_BYTES: usize = 12;
 
 /// Writes the head of a payload part.
-pub(super) fn part_head(index: u64, part: u32) -> [u8; PART_HEAD_BYTES] {
+pub fn part_head(index: u64, part: u32) -> [u8; PART_HEAD_BYTES] {
     let mut head = [0; PART_HEAD_BYTES];
     let bytes = index.to_be_bytes().into_iter().chain(part.to_be_bytes());
     head.iter_mut().zip(bytes).for_each(|(to, from)| *to = from);
@@ -112,7 +122,7 @@ pub(super) fn part_head(index: u64, part: u32) -> [u8; PART_HEAD_BYTES] {
 }
 
 /// The entry that a payload part belongs to.
-pub(super) fn part_index(head: [u8; PART_HEAD_BYTES]) -> u64 {
+pub fn part_index(head: [u8; PART_HEAD_BYTES]) -> u64 {
     head.first_chunk::<8>().map_or(u64::MAX, |index| u64::from_be_bytes(*index))
 }
 

@@ -54,7 +54,7 @@ fn stream(
 fn a_row_with_nothing_hidden_passes_in_pieces() {
     let big = vec![b'b'; 3 * LARGE_PIECE_BYTES_MAX + 5];
     let frame = row(&[Some(b"1"), Some(&big), None]);
-    let mut plan = ResultPlan::for_test(vec![None, None, None]);
+    let mut plan = ResultPlan::of_masks(vec![None, None, None]);
     for step in [9_999, 70_000, frame.len()] {
         let (out, rows, cells, most) = stream(&mut plan, &frame, step).unwrap();
         assert_eq!((rows, cells), (1, 0));
@@ -84,7 +84,7 @@ fn a_masked_row_is_the_one_that_masking_it_whole_gives() {
         Some(&big),
         Some(&secret),
     ]);
-    let mut plan = ResultPlan::for_test(masks);
+    let mut plan = ResultPlan::of_masks(masks);
     let whole = plan.mask(&Rows::new(frame.clone().freeze(), 1)).unwrap();
     for step in [10_007, frame.len()] {
         let (out, rows, cells, most) = stream(&mut plan, &frame, step).unwrap();
@@ -98,7 +98,7 @@ fn a_masked_row_is_the_one_that_masking_it_whole_gives() {
 fn a_large_value_whose_mask_depends_on_it_becomes_null() {
     let secret = vec![b's'; LARGE_CELL_BYTES_MIN];
     let frame = row(&[Some(&secret), Some(&secret), Some(b"a")]);
-    let mut plan = ResultPlan::for_test(vec![Some(Mask::Hash), Some(Mask::KeepLast(9)), None]);
+    let mut plan = ResultPlan::of_masks(vec![Some(Mask::Hash), Some(Mask::KeepLast(9)), None]);
     let (out, _, cells, _) = stream(&mut plan, &frame, 65_536).unwrap();
     assert_eq!(out, row(&[None, None, Some(b"a")]));
     assert_eq!(cells, 2);
@@ -110,7 +110,7 @@ fn many_small_cells_are_not_all_held() {
     let cells = vec![Some(&cell[..]); 40];
     let mut masks = vec![None; 40];
     masks[39] = Some(Mask::Fixed("M".to_owned()));
-    let mut plan = ResultPlan::for_test(masks);
+    let mut plan = ResultPlan::of_masks(masks);
     let frame = row(&cells);
     let mut large = LargeRow::new(&plan, frame.len() - HEADER_BYTES).unwrap();
     let mut buffer = frame.clone();
@@ -134,11 +134,11 @@ fn lengths_that_do_not_fit_are_refused_before_anything_leaves() {
         frame
     };
     for frame in [lie(last, 3), lie(last, 1), lie(last, -2), lie(7, i32::MAX), lie(7, 5)] {
-        let mut plan = ResultPlan::for_test(vec![None, Some(Mask::Hash)]);
+        let mut plan = ResultPlan::of_masks(vec![None, Some(Mask::Hash)]);
         assert_eq!(stream(&mut plan, &frame, 4_096).unwrap_err().code, "reply_malformed");
     }
     let mut more = good.clone();
     more[5..7].copy_from_slice(&3_u16.to_be_bytes());
-    let mut plan = ResultPlan::for_test(vec![None, Some(Mask::Hash), None]);
+    let mut plan = ResultPlan::of_masks(vec![None, Some(Mask::Hash), None]);
     assert_eq!(stream(&mut plan, &more, 4_096).unwrap_err().code, "reply_malformed");
 }
