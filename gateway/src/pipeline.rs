@@ -12,6 +12,7 @@
 //! 10. [`downstream`] sends the release.
 
 mod back;
+mod calls;
 mod change;
 mod evidence;
 mod forward;

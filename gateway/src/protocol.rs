@@ -170,6 +170,49 @@ pub struct Use {
     pub column: String,
 }
 
+/// How a statement makes code run that its text does not call.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum By {
+    /// A cast, written or not.
+    Cast,
+    /// A check of a type that a relation's column has, or of a table that is written.
+    Check,
+    /// `t.f` or `(t).f`, which may mean `f(t)`.
+    Column,
+    /// The value of a column that is not given, or that is generated.
+    Default,
+    /// Any change of the schema.
+    EventTrigger,
+    /// A function under the name of one of the target's own.
+    Function,
+    /// An index or a partition's key.
+    Index,
+    /// An operator with a sign of the target's own.
+    Operator,
+    /// A row security policy.
+    Policy,
+    /// A rewrite rule.
+    Rule,
+    /// A trigger.
+    Trigger,
+    /// A check of a type that the text or a parameter names.
+    Type,
+    /// It can't be told: code may be changing.
+    Unknown,
+    /// A view that is read.
+    View,
+}
+
+/// Code of the target's users that a statement makes run though its text does not call it.
+#[derive(Clone, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+pub struct Call {
+    /// `schema.function`; `schema.relation.rule` for a rule; `*` for any.
+    pub function: String,
+    /// By what.
+    pub by: By,
+}
+
 /// What the grammar says of one statement.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Statement {
@@ -200,6 +243,16 @@ pub struct Statement {
     /// What becomes of columns; sorted, no duplicates. Not in the log, which has the text.
     #[serde(skip)]
     pub uses: Vec<Use>,
+    /// Signs of operators, those that the grammar puts in among them; sorted, no duplicates.
+    #[serde(skip)]
+    pub operators: Vec<String>,
+    /// Last names of types; sorted, no duplicates.
+    #[serde(skip)]
+    pub types: Vec<String>,
+    /// What it makes run besides, as far as the target's catalogue tells; sorted, no duplicates.
+    /// Empty until the catalogue was asked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub calls: Vec<Call>,
 }
 
 impl Statement {
@@ -218,7 +271,52 @@ impl Statement {
             settings: Vec::new(),
             attributes: Vec::new(),
             uses: Vec::new(),
+            operators: Vec::new(),
+            types: Vec::new(),
+            calls: Vec::new(),
         }
+    }
+}
+
+impl By {
+    /// Whether the statement's own words and reads run the code. What a write sets off in a
+    /// relation, and a change of the schema, is a consequence of what is judged already.
+    pub fn is_own(self) -> bool {
+        !matches!(
+            self,
+            Self::Default | Self::EventTrigger | Self::Index | Self::Rule | Self::Trigger
+        )
+    }
+
+    /// Whether its result can be in the statement's, or decide what is in it.
+    pub fn is_seen(self) -> bool {
+        matches!(self, Self::Cast | Self::Column | Self::Function | Self::Operator | Self::Type)
+    }
+}
+
+impl Statement {
+    /// The same statement with what it makes run besides: a call is an act, code raises the
+    /// class, and what may compute with values is among the objects.
+    #[must_use]
+    pub fn calling(&self, calls: Vec<Call>) -> Self {
+        let mut statement = Self { calls, ..self.clone() };
+        let calls = &statement.calls;
+        if calls.is_empty() {
+            return statement;
+        }
+        if calls.iter().any(|call| call.by.is_own()) {
+            statement.class = statement.class.max(Class::Code);
+        }
+        if let Err(at) = statement.acts.binary_search_by(|act| act.as_str().cmp("call")) {
+            statement.acts.insert(at, "call".to_owned());
+        }
+        for call in calls.iter().filter(|call| call.by.is_seen()) {
+            let (kind, name) = ("function".to_owned(), call.function.clone());
+            statement.objects.push(Object { kind, name, access: Access::Read });
+        }
+        statement.objects.sort();
+        statement.objects.dedup();
+        statement
     }
 }
 
@@ -365,6 +463,11 @@ impl Request {
     #[must_use]
     pub fn in_state(self, state: Arc<State>) -> Self {
         Self { state, ..self }
+    }
+    /// The same request with facts to which the target's catalogue was added.
+    #[must_use]
+    pub(crate) fn knowing(self, facts: Arc<Facts>) -> Self {
+        Self { facts, ..self }
     }
     /// The bytes that go upstream if it is permitted, re-framed from parsed fields.
     pub fn wire(&self) -> &Bytes {

@@ -97,6 +97,8 @@ CREATE VIEW calls AS SELECT deed() AS d;
 CREATE VIEW outer_calls AS SELECT d || '' AS e FROM calls;
 CREATE FUNCTION shown(people) RETURNS text LANGUAGE sql AS 'SELECT $1.secret';
 CREATE FUNCTION told(notes) RETURNS text LANGUAGE sql AS 'SELECT public.deed()';
+CREATE FUNCTION gone_with(notes) RETURNS integer LANGUAGE sql AS
+    'DELETE FROM public.orders WHERE id = 1; SELECT 1';
 CREATE TYPE kind AS (n integer);
 CREATE FUNCTION as_text(kind) RETURNS text LANGUAGE sql AS 'SELECT public.deed()';
 CREATE CAST (kind AS text) WITH FUNCTION as_text(kind) AS IMPLICIT;

@@ -22,7 +22,7 @@ use super::{ClientStream, End, observe};
 use crate::fault::{Blame, Fault};
 use crate::limits::{CLIENT_MESSAGE_BYTES_MAX, CLIENT_VALUES_BYTES_MAX, READ_BYTES};
 use crate::policy::{Decided, Denied, Generation, Held, Instances, Judged, Ruling};
-use crate::protocol::Request;
+use crate::protocol::{Facts, Request};
 use crate::protocol::postgres::frame::{self, Frame, HEADER_BYTES, Malformed};
 use crate::protocol::postgres::frontend::{self, Control, Cycle, DESCRIBED_STATEMENT, Named, Step};
 use crate::protocol::postgres::names::{Answer, Portal, Prepared};
@@ -40,6 +40,8 @@ struct Bound {
     id: u64,
     generation: Arc<Generation>,
     ruling: Ruling,
+    /// What was judged.
+    facts: Arc<Facts>,
     slot: PlanSlot,
     /// The target's lineage before the server planned the portal.
     lineage: u64,
@@ -211,6 +213,8 @@ impl<'a> Forward<'a> {
     async fn query(&mut self, request: Request) -> Result<(), Fault> {
         let generation = self.live.generation();
         let lineage = self.lineage();
+        let known = self.known(Cycle::Simple, &generation, request, &[]).await?;
+        let Some(request) = known else { return Ok(()) };
         let judged = generation.judge(&mut self.instances, request);
         let judged = self.guarded(&generation, judged).await;
         match self.allowed(Cycle::Simple, judged).await? {
@@ -243,6 +247,25 @@ impl<'a> Forward<'a> {
         }
         let Some(state) = observe::state(self, &held).await? else { return Ok(None) };
         hold::wait(self, held.in_state(state)).await.map(Some)
+    }
+
+    /// The request with what the catalogue adds; `None` when that can't be told, which the client
+    /// is.
+    async fn known(
+        &mut self,
+        cycle: Cycle,
+        generation: &Generation,
+        request: Request,
+        types: &[u32],
+    ) -> Result<Option<Request>, Fault> {
+        match self.knowing(generation, request, types).await {
+            Ok(request) => Ok(Some(request)),
+            Err(refused) => {
+                let (request, fault) = *refused;
+                self.refuse(cycle, fault, Some(request)).await?;
+                Ok(None)
+            }
+        }
     }
 
     fn lineage(&self) -> u64 {
@@ -290,8 +313,10 @@ impl<'a> Forward<'a> {
         id: u64,
         types: Arc<[u32]>,
     ) -> Result<(), Fault> {
-        let prepared = Prepared::new(request.shared_text(), request.shared_facts(), types);
         let generation = self.live.generation();
+        let known = self.known(Cycle::Extended, &generation, request, &types).await?;
+        let Some(request) = known else { return Ok(()) };
+        let prepared = Prepared::new(request.shared_text(), request.shared_facts(), types);
         let judged = generation.judge(&mut self.instances, request);
         let decided = match self.guarded(&generation, judged).await {
             Judged::Decided(decided) => decided,
@@ -311,6 +336,12 @@ impl<'a> Forward<'a> {
     async fn bind(&mut self, request: Request, name: Bytes, id: u64) -> Result<(), Fault> {
         let generation = self.live.generation();
         let lineage = self.lineage();
+        let types = stated(&request);
+        let known = self.known(Cycle::Extended, &generation, request, &types).await?;
+        let Some(request) = known else {
+            self.live.shared().names.bound(&name, id, Answer::Failed);
+            return Ok(());
+        };
         let decided = match generation.judge(&mut self.instances, request) {
             Judged::Decided(decided) => decided,
             Judged::Denied(denied) => {
@@ -319,8 +350,9 @@ impl<'a> Forward<'a> {
             }
             Judged::Held(held) => held.defer()?,
         };
-        let ruling = decided.ruling().clone();
-        let bound = Bound { id, generation, ruling, slot: PlanSlot::default(), lineage };
+        let (ruling, facts) = (decided.ruling().clone(), decided.request().shared_facts());
+        let slot = PlanSlot::default();
+        let bound = Bound { id, generation, ruling, facts, slot, lineage };
         self.bound.insert(name.clone(), bound);
         if self.bound.len() > self.bound_swept * 2 {
             let shared = self.live.shared();
@@ -371,9 +403,15 @@ impl<'a> Forward<'a> {
         portal: &Arc<Portal>,
     ) -> Result<(), Fault> {
         let generation = self.live.generation();
+        let types = stated(&request);
+        let known = self.known(Cycle::Extended, &generation, request, &types).await?;
+        let Some(request) = known else { return Ok(()) };
         let bound = self.bound.get(&name).filter(|bound| bound.id == portal.id);
         let judged = match bound {
-            Some(bound) if Arc::ptr_eq(&bound.generation, &generation) => {
+            Some(bound)
+                if Arc::ptr_eq(&bound.generation, &generation)
+                    && same_calls(&bound.facts, request.facts()) =>
+            {
                 generation.confirm(&mut self.instances, request, &bound.ruling)
             }
             _ => generation.judge(&mut self.instances, request),
@@ -386,7 +424,7 @@ impl<'a> Forward<'a> {
                 return self.refuse(Cycle::Extended, fault, Some(decided.into_request())).await;
             }
         };
-        let slot = self.described(&name, portal, &generation, decided.ruling());
+        let slot = self.described(&name, portal, &generation, &decided);
         self.live.tracks(decided.request().facts());
         self.copying = CopyIn::of(&decided, false);
         let facts = decided.request().shared_facts();
@@ -407,7 +445,7 @@ impl<'a> Forward<'a> {
         name: &Bytes,
         portal: &Arc<Portal>,
         generation: &Arc<Generation>,
-        ruling: &Ruling,
+        decided: &Decided,
     ) -> PlanSlot {
         let current = self
             .bound
@@ -415,10 +453,11 @@ impl<'a> Forward<'a> {
             .is_some_and(|it| it.id == portal.id && Arc::ptr_eq(&it.generation, generation));
         if !current {
             let generation = Arc::clone(generation);
-            let (ruling, slot) = (ruling.clone(), PlanSlot::default());
+            let (ruling, slot) = (decided.ruling().clone(), PlanSlot::default());
+            let facts = decided.request().shared_facts();
             // Without the earlier entry nobody knows when the portal was planned.
             let lineage = self.bound.get(name).map_or(0, |bound| bound.lineage);
-            let bound = Bound { id: portal.id, generation, ruling, slot, lineage };
+            let bound = Bound { id: portal.id, generation, ruling, facts, slot, lineage };
             self.bound.insert(name.clone(), bound);
         }
         if portal.describe_once() || !current {
@@ -427,6 +466,17 @@ impl<'a> Forward<'a> {
         }
         self.bound.get(name).map(|bound| Arc::clone(&bound.slot)).unwrap_or_default()
     }
+}
+
+/// The OIDs of the parameters' types.
+fn stated(request: &Request) -> Vec<u32> {
+    request.parameters().iter().map(|parameter| parameter.type_oid).collect()
+}
+
+fn same_calls(one: &Facts, other: &Facts) -> bool {
+    let calls = |facts: &Facts| facts.statements.iter().map(|it| it.calls.clone()).collect();
+    let (one, other): (Vec<_>, Vec<_>) = (calls(one), calls(other));
+    one == other
 }
 
 /// The longest message of this kind, bytes: values may be longer than statements.

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use bytes::Bytes;
 
-use super::change::Change;
+use super::change::{Change, brings_code};
 use super::observe::Observation;
 use crate::fault::Fault;
 use crate::policy::{Generation, ResultPlan};
@@ -277,6 +277,18 @@ impl Expect {
             | Self::Function { judgement, .. }
             | Self::Query { judgement, .. } => judgement.change,
             _ => Change::None,
+        }
+    }
+}
+
+impl Expect {
+    /// Whether it may change what code statements make run.
+    pub(super) fn brings_code(&self) -> bool {
+        match self {
+            Self::Execute { judgement, .. } | Self::Query { judgement, .. } => {
+                judgement.facts.statements.iter().any(brings_code)
+            }
+            _ => false,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-use super::change::Change;
+use super::change::{Change, brings_code};
 use super::ledger::{Expect, Ledger};
 use super::reported;
 use super::runtime::{Gateway, SessionGrammar, Target};
@@ -16,7 +16,7 @@ use crate::protocol::postgres::names::Names;
 use crate::protocol::postgres::replication::Mode;
 use crate::protocol::{Block, Class, Facts, State, Statement};
 use crate::session::Session;
-use crate::upstream::catalogue::Relinking;
+use crate::upstream::catalogue::{Coding, Relinking};
 
 /// One session.
 pub(super) struct Live {
@@ -53,6 +53,10 @@ pub(super) struct Shared {
     /// The most that was sent and is not settled may do to the schema.
     change: Change,
     relinking: Option<Relinking>,
+    /// A change of the code was permitted, and is not known to be over.
+    coding: Option<Coding>,
+    /// How many such requests are permitted and not yet sent.
+    coding_unsent: usize,
 }
 
 impl Live {
@@ -82,6 +86,8 @@ impl Live {
             synced: true,
             change: Change::None,
             relinking: None,
+            coding: None,
+            coding_unsent: 0,
         };
         Self {
             gateway,
@@ -120,6 +126,9 @@ impl Live {
             let catalogues = &self.target.catalogues;
             shared.relinking = Some(catalogues.relinking(self.session.database()));
         }
+        if change > Change::None && expect.brings_code() {
+            shared.coding_unsent = shared.coding_unsent.saturating_sub(1);
+        }
         shared.change = shared.change.max(change);
         let runs = matches!(
             expect,
@@ -152,6 +161,9 @@ impl Live {
         if settled {
             shared.change = Change::None;
             shared.relinking = None;
+            if shared.coding_unsent == 0 {
+                shared.coding = None;
+            }
         }
     }
 
@@ -170,7 +182,14 @@ impl Live {
     /// so from then on they are not known unless they are asked for.
     pub(super) fn tracks(&self, facts: &Facts) {
         let mut shared = self.shared();
+        let shared = &mut *shared;
         shared.names.sql_sent(facts);
+        if facts.statements.iter().any(brings_code) {
+            shared.coding_unsent += 1;
+            let catalogues = &self.target.catalogues;
+            let database = self.session.database();
+            shared.coding.get_or_insert_with(|| catalogues.coding(database));
+        }
         let turns = |one: &Statement| one.attributes.iter().any(|(key, _)| key == "transaction");
         shared.turning |= facts.statements.iter().any(turns);
         let sets = |one: &Statement, names: &[&str]| {

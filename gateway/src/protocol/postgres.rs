@@ -1,6 +1,7 @@
 //! The PostgreSQL protocol, version 3.0 to 3.2: codec and facts, no I/O.
 
 pub mod backend;
+pub mod code;
 pub mod copy;
 pub mod frame;
 pub mod frontend;

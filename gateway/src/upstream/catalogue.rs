@@ -4,6 +4,8 @@
 //! What goes over that connection is written here or comes from the server's own catalogue;
 //! nothing of a client does.
 
+mod code;
+
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -32,6 +34,8 @@ use crate::protocol::postgres::lineage::{
 use crate::protocol::{Column, Facts, dotted};
 use crate::session::Session;
 
+pub use code::{CodeReading, Coding};
+
 /// The catalogues of one target, one a database, read when they are first needed.
 #[derive(Debug, Default)]
 pub struct Catalogues {
@@ -45,6 +49,10 @@ struct Database {
     reading: tokio::sync::Mutex<()>,
     /// Names of functions by object id, and when they were read.
     functions: tokio::sync::Mutex<Option<(HashMap<u32, String>, Instant)>>,
+    /// The code that the database holds.
+    code: ArcSwapOption<CodeReading>,
+    /// Sessions with a change of it under way: judged, and not known to be committed or undone.
+    coding: AtomicUsize,
     /// Counts changes of the schema seen by this gateway.
     epoch: AtomicU64,
     /// Counts beginnings and ends of changes to what things mean.

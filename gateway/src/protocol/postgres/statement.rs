@@ -24,7 +24,7 @@ use crate::protocol::{Facts, Statement};
 
 pub use cache::FactsCache;
 pub use copy::{CopyOut, copies_in, copies_out, copy_out};
-pub use functions::{is_built_in, is_opaque};
+pub use functions::{is_built_in, is_harmless_call, is_opaque, names_type};
 pub use syntax::error_position;
 
 /// How the second parser is used.

@@ -1,5 +1,6 @@
 //! What is known of PostgreSQL's own functions and operators.
 
+use super::tree::Tree;
 use crate::protocol::{Access, Class};
 
 /// Functions of `pg_catalog` (PostgreSQL 15 to 18) that change nothing and reach nothing but
@@ -240,6 +241,54 @@ pub(super) fn is_built_in_operator(name: &str) -> bool {
     const WORDS: [&str; 4] =
         ["BETWEEN", "BETWEEN SYMMETRIC", "NOT BETWEEN", "NOT BETWEEN SYMMETRIC"];
     WORDS.contains(&name) || SIGNS.split(' ').any(|sign| sign == name)
+}
+
+/// The signs by which PostgreSQL looks for operators at a node: those that are written, and those
+/// that its grammar puts in. What `pg_catalog` qualifies is PostgreSQL's own.
+pub(super) fn signs(tree: &Tree) -> Vec<&str> {
+    const BETWEEN: [&str; 4] = ["<", "<=", ">", ">="];
+    let field = match tree.kind {
+        "AExpr" => "name",
+        "CaseExpr" if tree.child("arg").is_some() => return vec!["="],
+        "CteCycleClause" => return vec!["<>", "="],
+        "JoinExpr" if tree.flag("is_natural") || !tree.list("using_clause").is_empty() => {
+            return vec!["="];
+        }
+        "SortBy" => "use_op",
+        "SubLink" => "oper_name",
+        _ => return Vec::new(),
+    };
+    let names = tree.strings(field);
+    match names.last() {
+        Some(_) if names.len() > 1 && names.first() == Some(&"pg_catalog") => Vec::new(),
+        Some(name) if name.contains("BETWEEN") => BETWEEN.to_vec(),
+        Some(name) => vec![name],
+        None if tree.kind == "SubLink" && tree.child("testexpr").is_some() => vec!["="],
+        None => Vec::new(),
+    }
+}
+
+/// What calling a function may do, for what is not written in a statement.
+pub fn is_harmless_call(name: &str) -> bool {
+    effect(name) == Effect::None
+}
+
+/// Functions of `pg_catalog` that make a value of a type which their arguments only name.
+pub fn names_type(name: &str) -> bool {
+    const IN: [&str; 10] = [
+        "array_in",
+        "array_recv",
+        "domain_in",
+        "domain_recv",
+        "multirange_in",
+        "multirange_recv",
+        "range_in",
+        "range_recv",
+        "record_in",
+        "record_recv",
+    ];
+    let name = plain(name);
+    IN.contains(&name) || matches!(name, "pg_input_is_valid" | "pg_input_error_info")
 }
 
 /// Functions of `pg_catalog` that return one value for any argument: they never fail because of

@@ -29,6 +29,8 @@ pub(super) struct Walk<'a> {
     /// Inside a statement that keeps settings for others than this session.
     pub(super) stores_settings: bool,
     attributes: Vec<(String, String)>,
+    operators: BTreeSet<&'a str>,
+    types: BTreeSet<&'a str>,
     /// Names of common table expressions that can be seen from here, innermost last.
     scope: Vec<&'a str>,
     /// Every such name of the statement.
@@ -51,6 +53,8 @@ pub(super) fn statement(tree: &Tree, start: usize, end: usize) -> (Statement, Ou
         settings: Vec::new(),
         stores_settings: false,
         attributes: Vec::new(),
+        operators: BTreeSet::new(),
+        types: BTreeSet::new(),
         scope: Vec::new(),
         with_names: BTreeSet::new(),
         // PostgreSQL's own names for the rows of ON CONFLICT, RETURNING and rules.
@@ -78,6 +82,9 @@ pub(super) fn statement(tree: &Tree, start: usize, end: usize) -> (Statement, Ou
         settings: walk.settings,
         attributes: walk.attributes,
         uses: uses::uses(tree),
+        operators: walk.operators.into_iter().map(str::to_owned).collect(),
+        types: walk.types.into_iter().map(str::to_owned).collect(),
+        calls: Vec::new(),
     };
     (statement, outline)
 }
@@ -153,6 +160,7 @@ impl<'a> Walk<'a> {
             self.statement(tree, class);
             return;
         }
+        self.operators.extend(functions::signs(tree));
         match tree.kind {
             "AIndirection" => self.indirection(tree, access),
             "AStar" => self.whole_row = true,
@@ -177,6 +185,10 @@ impl<'a> Walk<'a> {
             "RangeVar" => self.relation(tree, access),
             "ReturningOption" => {
                 self.row_names.insert(tree.text("value"));
+            }
+            "TypeName" => {
+                self.types.extend(tree.strings("names").last());
+                self.fields(tree, access);
             }
             "TableLikeClause" => self.fields(tree, Access::Read),
             "WithClause" => self.with(tree),
