@@ -22,10 +22,10 @@ use super::{ClientStream, End, observe};
 use crate::fault::{Blame, Fault};
 use crate::limits::{CLIENT_MESSAGE_BYTES_MAX, CLIENT_VALUES_BYTES_MAX, READ_BYTES};
 use crate::policy::{Decided, Denied, Generation, Held, Instances, Judged, Ruling};
-use crate::protocol::{Facts, Request};
 use crate::protocol::postgres::frame::{self, Frame, HEADER_BYTES, Malformed};
 use crate::protocol::postgres::frontend::{self, Control, Cycle, DESCRIBED_STATEMENT, Named, Step};
 use crate::protocol::postgres::names::{Answer, Portal, Prepared};
+use crate::protocol::{Facts, Request};
 use crate::upstream::postgres::Sender;
 
 /// Bytes of an oversize message that are skipped so that the session survives it. Beyond that

@@ -4,8 +4,8 @@ use super::host::wit;
 use crate::limits::{PARAMETER_SHOWN_BYTES_MAX, PARAMETERS_SHOWN_BYTES_MAX};
 use crate::protocol::postgres::types;
 use crate::protocol::{
-    Access, Block, By, Class, Kind, Object, Parameter, Request, Setting, SettingScope, SettingValue,
-    Statement,
+    Access, Block, By, Class, Kind, Object, Parameter, Request, Setting, SettingScope,
+    SettingValue, Statement,
 };
 
 /// Where a statement stands among the transactions of its request.

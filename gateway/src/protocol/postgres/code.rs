@@ -16,8 +16,8 @@ use crate::protocol::Call;
 
 pub use rows::{
     AGGREGATES_SQL, CASTS_SQL, CLASSES_SQL, COLUMNS_SQL, CodeRows, DEPENDS_SQL, EVENTS_SQL,
-    FUNCTIONS_SQL, HOLDERS_SQL, INHERITANCE_SQL, KEYS_SQL, OPERATORS_SQL, RELATIONS_SQL,
-    RULES_SQL, TRIGGERS_SQL, TYPES_SQL,
+    FUNCTIONS_SQL, HOLDERS_SQL, INHERITANCE_SQL, KEYS_SQL, OPERATORS_SQL, RELATIONS_SQL, RULES_SQL,
+    TRIGGERS_SQL, TYPES_SQL,
 };
 
 /// OIDs below are PostgreSQL's own objects (`FirstNormalObjectId`).
@@ -41,8 +41,10 @@ pub struct Code {
     type_parts: HashMap<u32, Vec<u32>>,
     /// Relations that matter by bare name: schema and OID.
     named: HashMap<String, Vec<(String, u32)>>,
-    /// The types that matter and that naming a relation reaches.
+    /// The types that matter and that a relation's columns reach.
     relation_types: HashMap<u32, HashSet<u32>>,
+    /// The row types that matter and that a relation's rows are of: its own and its parents'.
+    relation_rows: HashMap<u32, HashSet<u32>>,
     /// What acts on a relation call.
     relations: HashMap<u32, HashSet<(Act, Call)>>,
     /// Functions of event triggers.

@@ -75,7 +75,10 @@ impl Code {
         }
         let Build { mut code, names, .. } = build;
         for (oid, (schema, name)) in names {
-            if code.relations.contains_key(&oid) || code.relation_types.contains_key(&oid) {
+            if code.relations.contains_key(&oid)
+                || code.relation_types.contains_key(&oid)
+                || code.relation_rows.contains_key(&oid)
+            {
                 code.named.entry(name.to_owned()).or_default().push((schema.to_owned(), oid));
             }
         }
@@ -272,9 +275,7 @@ impl<'a> Build<'a> {
                 (POLICY, "w") => (&[Act::Update], By::Policy),
                 (POLICY, "d") => (&[Act::Delete], By::Policy),
                 (POLICY, "r") => (&[Act::Read, Act::Update, Act::Delete], By::Policy),
-                (POLICY, _) => {
-                    (&[Act::Read, Act::Insert, Act::Update, Act::Delete], By::Policy)
-                }
+                (POLICY, _) => (&[Act::Read, Act::Insert, Act::Update, Act::Delete], By::Policy),
                 // A column of the index may decide what is read as well.
                 _ => (&[Act::Insert, Act::Update, Act::Delete, Act::Read], By::Index),
             };
@@ -352,36 +353,42 @@ impl<'a> Build<'a> {
         self.code.type_names.retain(|_, oids| matters(oids));
     }
 
-    /// The types that matter and that each relation has at hand: its row's, its columns', and
-    /// those of its parents and of what a view is made of.
+    /// The types that matter and that each relation has at hand: its columns', its rows', and
+    /// those of what a view is made of.
     fn reach(&mut self, rows: &CodeRows) {
-        let mut waiting = Vec::new();
+        let (mut columns, mut own) = (Vec::new(), Vec::new());
         for row in &rows.relations {
-            let oid = number(row, 0);
-            let columns = self.columns.get(&oid).into_iter().flatten();
-            let types = columns.copied().chain([number(row, 3)]);
-            let parts = |oid| self.code.type_parts.get(&oid).into_iter().flatten();
-            let reached: HashSet<u32> = types.flat_map(parts).copied().collect();
-            waiting.extend(reached.iter().map(|part| (oid, *part)));
-            if !reached.is_empty() {
-                self.code.relation_types.insert(oid, reached);
-            }
+            let (oid, row_type) = (number(row, 0), number(row, 3));
+            let types = self.columns.get(&oid).into_iter().flatten();
+            let parts = types.filter_map(|oid| self.code.type_parts.get(oid)).flatten();
+            columns.extend(parts.map(|part| (oid, *part)));
+            let parts = self.code.type_parts.get(&row_type);
+            own.extend(parts.filter(|it| it.contains(&row_type)).map(|_| (oid, row_type)));
         }
-        let mut down: HashMap<u32, Vec<u32>> = HashMap::new();
+        let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
         for row in &rows.inheritance {
-            down.entry(number(row, 1)).or_default().push(number(row, 0));
+            children.entry(number(row, 1)).or_default().push(number(row, 0));
         }
-        while let Some((relation, part)) = waiting.pop() {
-            let carried = self.carries.get(&relation).into_iter().flatten();
-            let views = carried.filter(|(_, carry)| matches!(carry, Carry::View));
-            let children = down.get(&relation).into_iter().flatten();
-            for to in views.map(|(view, _)| view).chain(children) {
-                if self.code.relation_types.entry(*to).or_default().insert(part) {
-                    waiting.push((*to, part));
-                }
-            }
+        let mut views: HashMap<u32, Vec<u32>> = HashMap::new();
+        for (from, carries) in &self.carries {
+            let to = carries.iter().filter(|(_, carry)| matches!(carry, Carry::View));
+            views.entry(*from).or_default().extend(to.map(|(view, _)| *view));
+        }
+        self.code.relation_types = spread(columns, &views);
+        self.code.relation_rows = spread(own, &children);
+    }
+}
+
+/// What each relation has, and what it hands on to others.
+fn spread(mut waiting: Vec<(u32, u32)>, to: &HashMap<u32, Vec<u32>>) -> HashMap<u32, HashSet<u32>> {
+    let mut all: HashMap<u32, HashSet<u32>> = HashMap::new();
+    while let Some((relation, part)) = waiting.pop() {
+        if all.entry(relation).or_default().insert(part) {
+            let others = to.get(&relation).into_iter().flatten();
+            waiting.extend(others.map(|other| (*other, part)));
         }
     }
+    all
 }
 
 /// What an act on one relation is an act on the other by.

@@ -16,6 +16,7 @@ impl Code {
         }
         let relations = self.relations(statement);
         let reached = self.reached(statement, &relations, parameters, &mut found);
+        let rows = self.rows(&relations);
         for (oid, access) in &relations {
             let Some(calls) = self.relations.get(oid) else { continue };
             let acts = acts(statement, *access);
@@ -23,7 +24,7 @@ impl Code {
                 calls.iter().filter(|(act, _)| acts.contains(act)).map(|(_, call)| call.clone()),
             );
         }
-        self.overloads(statement, &reached, &mut found);
+        self.overloads(statement, &reached, &rows, &mut found);
         let fitting = self.casts.iter().filter(|cast| may_cast(cast, statement, &reached));
         found.extend(fitting.map(|cast| call(&cast.function, By::Cast)));
         if statement.class >= Class::Schema {
@@ -54,7 +55,14 @@ impl Code {
         })
     }
 
-    /// The types that matter and that values at hand may have.
+    /// The row types of relations.
+    fn rows(&self, relations: &[(u32, Access)]) -> HashSet<u32> {
+        let rows = relations.iter().filter_map(|(oid, _)| self.relation_rows.get(oid));
+        rows.flatten().copied().collect()
+    }
+
+    /// The types that matter and that values at hand may have. A row is at hand where the
+    /// statement reaches columns without naming them.
     fn reached(
         &self,
         statement: &Statement,
@@ -65,6 +73,9 @@ impl Code {
         let mut reached = HashSet::new();
         for types in relations.iter().filter_map(|(oid, _)| self.relation_types.get(oid)) {
             reached.extend(types);
+        }
+        if statement.whole_row {
+            reached.extend(self.rows(relations));
         }
         let mut check = |types: &HashSet<u32>, by| {
             let functions = types.iter().filter_map(|oid| self.types.get(oid)).flatten();
@@ -89,6 +100,7 @@ impl Code {
         &self,
         statement: &Statement,
         reached: &HashSet<u32>,
+        rows: &HashSet<u32>,
         found: &mut BTreeSet<Call>,
     ) {
         let fits = |one: &&Overload| one.types.iter().all(|oid| reached.contains(oid));
@@ -106,11 +118,13 @@ impl Code {
         }
         let fields = statement.objects.iter().filter(|object| object.kind == "field");
         let fields = fields.map(|object| (object.name.as_str(), false));
-        for (name, rows) in statement.columns.iter().map(|it| (it.as_str(), true)).chain(fields) {
+        let columns = statement.columns.iter().map(|name| (name.as_str(), true));
+        let at_hand = |row: u32| reached.contains(&row) || rows.contains(&row);
+        for (name, of_rows) in columns.chain(fields) {
             let functions = self.row_functions.get(name).into_iter().flatten();
             let fitting = functions
-                .filter(|one| one.rows || !rows)
-                .filter(|one| one.row.is_none_or(|row| reached.contains(&row)));
+                .filter(|one| one.rows || !of_rows)
+                .filter(|one| one.row.is_none_or(at_hand));
             found.extend(fitting.map(|one| call(&one.function, By::Column)));
         }
     }
@@ -132,8 +146,8 @@ fn may_cast(cast: &Cast, statement: &Statement, reached: &HashSet<u32>) -> bool 
             || statement.objects.iter().any(calls)
     };
     let writes = || {
-        let stored = |one: &Object| one.kind == "relation" && one.access == Access::Write;
-        statement.objects.iter().any(stored)
+        let stores = ["copy_from", "insert", "merge", "update"];
+        statement.acts.iter().any(|act| stores.contains(&act.as_str()))
     };
     match cast.context {
         Context::Implicit => statement.class > Class::Transaction,
