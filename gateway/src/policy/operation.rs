@@ -4,8 +4,8 @@ use super::host::wit;
 use crate::limits::{PARAMETER_SHOWN_BYTES_MAX, PARAMETERS_SHOWN_BYTES_MAX};
 use crate::protocol::postgres::types;
 use crate::protocol::{
-    Access, Block, By, Class, Kind, Object, Parameter, Request, Setting, SettingScope,
-    SettingValue, Statement,
+    Access, Block, Class, Kind, Object, Parameter, Request, Setting, SettingScope, SettingValue,
+    Statement,
 };
 
 /// Where a statement stands among the transactions of its request.
@@ -64,7 +64,7 @@ pub(super) fn operation(
         acts: statement.acts.clone(),
         class: class(statement.class).to_owned(),
         text: request.text().get(statement.start..statement.end)?.to_owned(),
-        resources: resources(statement),
+        resources: statement.resources().iter().map(object).collect(),
         parameters: parameters(request.parameters()),
         settings: statement.settings.iter().map(setting).collect(),
         transaction: match place.block {
@@ -76,19 +76,6 @@ pub(super) fn operation(
         transaction_number: place.number,
         attributes: attributes(statement, request),
     })
-}
-
-/// What it touches, and the code that it makes run without calling it.
-fn resources(statement: &Statement) -> Vec<wit::Object> {
-    let mut objects: Vec<Object> = statement.objects.clone();
-    objects.extend(statement.calls.iter().map(|call| Object {
-        kind: if call.by == By::Rule { "rule" } else { "function" }.to_owned(),
-        name: call.function.clone(),
-        access: Access::Read,
-    }));
-    objects.sort();
-    objects.dedup();
-    objects.iter().map(object).collect()
 }
 
 fn object(object: &Object) -> wit::Object {

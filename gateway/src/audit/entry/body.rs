@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{TokenBinding, clip_to};
 use crate::limits::ENTRY_LIST_ITEMS_MAX;
 use crate::policy::{ApprovalStamp, Finding, PluginStamp, Verdict};
-use crate::protocol::{Class, Facts, Kind, Object};
+use crate::protocol::{Class, Facts, Kind, Object, Statement};
 
 /// The gateway opened the log. Entry 0 of every log is one.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -129,7 +129,7 @@ pub struct Request {
 impl Request {
     /// Fills in what the facts say, cut to what an entry may list.
     pub(in crate::audit) fn describe(&mut self, facts: &Facts, findings: &[Finding]) {
-        let objects = || facts.statements.iter().flat_map(|statement| &statement.objects);
+        let objects = || facts.statements.iter().flat_map(Statement::resources);
         self.class = facts.statements.iter().map(|statement| statement.class).max();
         self.statements = facts.statements.len() as u64;
         let verbs = facts.statements.iter().take(ENTRY_LIST_ITEMS_MAX);
@@ -140,7 +140,8 @@ impl Request {
             name: clip_to(&object.name, 128),
             access: object.access,
         };
-        self.objects = objects().take(ENTRY_LIST_ITEMS_MAX).map(object).collect();
+        let first = objects().take(ENTRY_LIST_ITEMS_MAX);
+        self.objects = first.map(|one| object(&one)).collect();
         self.findings_total = findings.len() as u64;
         let finding = |finding: &Finding| FindingBrief {
             plugin: clip_to(&finding.plugin, 64),
