@@ -7,6 +7,7 @@ use super::change::brings_code;
 use super::forward::Forward;
 use crate::fault::Fault;
 use crate::policy::Generation;
+use crate::protocol::postgres::replication;
 use crate::protocol::{By, Call, Class, Facts, Request, Statement};
 
 impl Forward<'_> {
@@ -63,8 +64,12 @@ impl Forward<'_> {
     }
 }
 
-/// False for statements that compute with nothing: transactions, settings, constants.
+/// False for statements that compute with nothing: transactions, settings, constants, commands of
+/// a WAL sender.
 fn may_call(statement: &Statement) -> bool {
+    if replication::is_command(statement) {
+        return false;
+    }
     statement.class >= Class::Write
         || !statement.columns.is_empty()
         || !statement.operators.is_empty()
