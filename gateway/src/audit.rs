@@ -11,7 +11,7 @@
 mod clock;
 mod committer;
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
 mod keys;
 mod log;
 mod queue;

@@ -4,6 +4,7 @@
 //! of the file it stands in. Secrets come from files that only their owner can read, or from the
 //! environment. Reading binds, fetches and starts nothing.
 
+mod export;
 mod gateway;
 mod issuer;
 mod listener;
@@ -22,6 +23,7 @@ use std::path::{Path, PathBuf};
 use aws_lc_rs::digest::SHA256;
 
 use crate::audit::LogSettings;
+use crate::export::ExportSettings;
 use crate::identity::IssuerSettings;
 use crate::limits::CONFIG_FILE_BYTES_MAX;
 use crate::listener::ListenerSettings;
@@ -61,6 +63,10 @@ pub struct Config {
     pub listeners: Vec<ListenerSettings>,
     /// What is guarded.
     pub targets: Vec<TargetSettings>,
+    /// Where the log is sent.
+    pub exports: Vec<ExportSettings>,
+    /// Folder of the exports' cursors.
+    pub export_dir: PathBuf,
 }
 
 /// One thing that is wrong, where, and what was expected: `FILE:LINE:COLUMN: ...`.
@@ -120,6 +126,7 @@ fn read(page: &Page, mut top: Section<'_>) -> (Option<Config>, Vec<Mistake>) {
     let signing = signing::signing(&mut top);
     let mut policies = policy::Policies::new(approvers_exist, signing);
     let targets = target::targets(&mut top, &issuers, &mut policies);
+    let exports = export::exports(&mut top);
     top.end();
     let texts = std::iter::once(page.text()).chain(policies.texts.iter().map(String::as_str));
     let digest = digest(texts);
@@ -131,6 +138,8 @@ fn read(page: &Page, mut top: Section<'_>) -> (Option<Config>, Vec<Mistake>) {
         issuers,
         listeners,
         targets,
+        exports,
+        export_dir: data_dir.join("export"),
     });
     (config, policies.mistakes)
 }

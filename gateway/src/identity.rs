@@ -23,6 +23,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
+pub(crate) use fetch::tls_config;
 pub use jwk::{Algorithm, KeySet};
 pub use rules::Rules;
 pub use verifier::{IssuerStatus, Verifier};

@@ -111,6 +111,8 @@ pub mod upstream;
 
 pub mod downstream;
 
+pub mod export;
+
 pub mod pipeline;
 
 pub mod admin;

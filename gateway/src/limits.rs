@@ -2,6 +2,8 @@
 //!
 //! A bound that an operator may change lives in the configuration; its default is here.
 
+// tidy: table
+
 /// Longest start-up packet that a PostgreSQL client may send (PostgreSQL:
 /// `MAX_STARTUP_PACKET_LENGTH`).
 pub const STARTUP_PACKET_BYTES_MAX: usize = 10_000;
@@ -460,3 +462,46 @@ pub const PLUGIN_FILE_BYTES_MAX: u64 = 32 * 1024 * 1024;
 pub const SIGNATURE_FILE_BYTES_MAX: u64 = 16 * 1024;
 /// Keys that a gateway may trust to sign plugins.
 pub const SIGNING_KEYS_MAX: usize = 64;
+
+// Export and search.
+
+/// Sessions whose beginning and key are remembered while the log is followed.
+pub const FOLLOWED_SESSIONS_MAX: usize = 4_096;
+/// Entries in one delivery to a sink.
+pub const EXPORT_BATCH_ENTRIES_MAX: usize = 500;
+/// Bytes of their entries, statements not counted.
+pub const EXPORT_BATCH_BYTES_MAX: usize = 512 * 1024;
+/// Longest statement that an export carries; a longer one is cut, with a mark.
+pub const EXPORT_STATEMENT_BYTES_MAX: usize = 8 * 1024;
+/// Longest statement in CEF, whose string fields end at 4,000 characters.
+pub const EXPORT_CEF_STATEMENT_BYTES_MAX: usize = 3_900;
+/// How often a sink that has everything looks for more.
+pub const EXPORT_POLL_MILLIS: u64 = 250;
+/// How often the checkpoint goes to a sink, at most.
+pub const EXPORT_ANCHOR_MILLIS: u64 = 1_000;
+/// Pause before the second try of a delivery; it doubles up to [`EXPORT_RETRY_MILLIS_MAX`].
+pub const EXPORT_RETRY_MILLIS: u64 = 250;
+/// Longest pause between two tries.
+pub const EXPORT_RETRY_MILLIS_MAX: u64 = 30_000;
+/// How long one delivery may take, its acknowledgement included.
+pub const EXPORT_DELIVERY_SECS_MAX: u64 = 90;
+/// How long a connection to a sink may take.
+pub const EXPORT_CONNECT_SECS_MAX: u64 = 10;
+/// How long a syslog receiver may take to close a connection that was closed to it.
+pub const EXPORT_CLOSE_SECS_MAX: u64 = 20;
+/// How often an indexer's acknowledgement is asked for.
+pub const EXPORT_ACK_POLL_MILLIS: u64 = 200;
+/// Longest answer read from a sink.
+pub const EXPORT_ANSWER_BYTES_MAX: usize = 64 * 1024;
+/// Characters of a sink's answer that are shown to the operator.
+pub const EXPORT_ANSWER_SHOWN_CHARS_MAX: usize = 200;
+/// Shortest time after which a sink that is behind may be told to stop the sessions.
+pub const EXPORT_FAIL_CLOSED_SECS_MIN: u64 = 5;
+/// Longest such time: a week.
+pub const EXPORT_FAIL_CLOSED_SECS_MAX: u64 = 7 * 24 * 3_600;
+/// Sinks of one gateway.
+pub const EXPORTS_MAX: usize = 16;
+/// How long entries for an object store gather before they become an object.
+pub const EXPORT_OBJECT_SECS: u64 = 10;
+/// The longest that an operator may let them gather.
+pub const EXPORT_OBJECT_SECS_MAX: u64 = 3_600;

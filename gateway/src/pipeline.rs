@@ -143,6 +143,9 @@ async fn admit(
         Ok(opened) => opened,
         Err(fault) => return Err(Box::new((client, fault))),
     };
+    if let Err(fault) = gateway.exports.check() {
+        return Err(Box::new((client, fault)));
+    }
     let durability = target.settings.durability;
     let recorder = match gateway.log.begin(&session, durability).await {
         Ok(recorder) => recorder,

@@ -5,7 +5,7 @@ pub mod postgres;
 pub mod tls;
 
 /// A secret that the gateway uses on a target. It has no `Debug`, `Display` or `Serialize`.
-#[derive(Clone)]
+#[derive(Clone, Eq, PartialEq)]
 pub struct Secret(zeroize::Zeroizing<String>);
 
 impl Secret {
@@ -14,7 +14,7 @@ impl Secret {
         Self(zeroize::Zeroizing::new(text))
     }
 
-    fn expose(&self) -> &str {
+    pub(crate) fn expose(&self) -> &str {
         &self.0
     }
 }

@@ -2,8 +2,17 @@
 
 /// The stages in flow order: a stage imports itself and those to its left, never to its right.
 /// The codecs of `protocol` stand first: they are pure and know no stage.
-pub(crate) const STAGES: [&str; 8] =
-    ["protocol", "listener", "identity", "session", "policy", "audit", "upstream", "downstream"];
+pub(crate) const STAGES: [&str; 9] = [
+    "protocol",
+    "listener",
+    "identity",
+    "session",
+    "policy",
+    "audit",
+    "upstream",
+    "downstream",
+    "export",
+];
 
 /// What every stage may import beside the stages: they import no stage themselves.
 pub(crate) const GROUND: [&str; 3] = ["limits", "fault", "note"];
@@ -19,10 +28,18 @@ pub(crate) const HOMES: [(&str, &[&str]); 18] = [
     ("clap", &["cli.rs", "cli/"]),
     (
         "hyper",
-        &["admin", "commands", "identity", "demo/", "listener/kubernetes", "upstream/kubernetes"],
+        &[
+            "admin",
+            "commands",
+            "demo/",
+            "export/sink/http",
+            "identity",
+            "listener/kubernetes",
+            "upstream/kubernetes",
+        ],
     ),
-    ("hyper_rustls", &["identity"]),
-    ("hyper_util", &["admin", "commands", "identity", "demo/"]),
+    ("hyper_rustls", &["identity", "export/sink/http"]),
+    ("hyper_util", &["admin", "commands", "demo/", "export/sink/http", "identity"]),
     ("jsonwebtoken", &["identity"]),
     ("mimalloc", &["main.rs"]),
     ("openidconnect", &["identity"]),
@@ -30,9 +47,9 @@ pub(crate) const HOMES: [(&str, &[&str]); 18] = [
     ("postgres_protocol", &["protocol/postgres/", "upstream"]),
     ("rcgen", &["demo"]),
     ("redb", &["audit/store"]),
-    ("rustls", &["listener", "upstream", "downstream", "identity", "config"]),
+    ("rustls", &["config", "downstream", "export/sink/syslog", "identity", "listener", "upstream"]),
     ("sqlparser", &["protocol/postgres/"]),
-    ("tokio_rustls", &["listener", "upstream", "downstream"]),
+    ("tokio_rustls", &["downstream", "export/sink/syslog", "listener", "upstream"]),
     ("toml", &["config"]),
     ("wasmtime", &["policy/"]),
     ("wasmtime_wasi", &["policy/"]),

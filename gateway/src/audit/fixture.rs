@@ -13,7 +13,7 @@ use crate::policy::{Decided, Finding, Masked, PluginStamp, Ruling, Verdict};
 use crate::protocol::{Access, Class, Facts, Kind, Object, Outcome, Request, Statement};
 use crate::session::Session;
 
-pub(super) fn settings(dir: &Path) -> LogSettings {
+pub(crate) fn settings(dir: &Path) -> LogSettings {
     LogSettings {
         dir: dir.join("log"),
         organization: "example".to_owned(),
@@ -21,11 +21,11 @@ pub(super) fn settings(dir: &Path) -> LogSettings {
     }
 }
 
-pub(super) fn open(dir: &Path) -> Log {
+pub(crate) fn open(dir: &Path) -> Log {
     Log::open(&settings(dir), "digest").unwrap()
 }
 
-pub(super) fn claims() -> Claims {
+pub(crate) fn claims() -> Claims {
     Claims {
         issuer_name: "okta".to_owned(),
         issuer: "https://example.okta.com/oauth2/default".to_owned(),
@@ -48,15 +48,15 @@ pub(super) fn claims() -> Claims {
     }
 }
 
-pub(super) fn session() -> Session {
+pub(crate) fn session() -> Session {
     Session::for_test(Principal::for_test(claims()))
 }
 
-pub(super) async fn begin(log: &Log) -> Recorder {
+pub(crate) async fn begin(log: &Log) -> Recorder {
     log.begin(&session(), Durability::Durable).await.unwrap()
 }
 
-pub(super) fn facts() -> Facts {
+pub(crate) fn facts() -> Facts {
     Facts {
         statements: vec![Statement {
             end: 8,
@@ -72,7 +72,7 @@ pub(super) fn facts() -> Facts {
     }
 }
 
-pub(super) fn ruling(verdict: Verdict) -> Ruling {
+pub(crate) fn ruling(verdict: Verdict) -> Ruling {
     Ruling {
         verdict,
         risk: 42,
@@ -92,15 +92,15 @@ pub(super) fn ruling(verdict: Verdict) -> Ruling {
     }
 }
 
-pub(super) fn request(text: &str) -> Request {
+pub(crate) fn request(text: &str) -> Request {
     Request::for_test(Kind::SqlQuery, text, facts())
 }
 
-pub(super) fn decided(text: &str) -> Decided {
+pub(crate) fn decided(text: &str) -> Decided {
     Decided::for_test(request(text), ruling(Verdict::Allow))
 }
 
-pub(super) fn frame(tag: u8, body: &[u8]) -> Vec<u8> {
+pub(crate) fn frame(tag: u8, body: &[u8]) -> Vec<u8> {
     let mut frame = vec![tag];
     frame.extend_from_slice(&u32::try_from(body.len() + 4).unwrap().to_be_bytes());
     frame.extend_from_slice(body);
@@ -108,7 +108,7 @@ pub(super) fn frame(tag: u8, body: &[u8]) -> Vec<u8> {
 }
 
 /// RowDescription of one text column, then one DataRow each, then CommandComplete.
-pub(super) fn rows(column: &str, cells: &[&str]) -> Masked {
+pub(crate) fn rows(column: &str, cells: &[&str]) -> Masked {
     let mut description = 1_u16.to_be_bytes().to_vec();
     description.extend_from_slice(column.as_bytes());
     description.push(0);
@@ -129,6 +129,6 @@ pub(super) fn rows(column: &str, cells: &[&str]) -> Masked {
     Masked::for_test(Bytes::from(frames), cells.len() as u64, Some(outcome))
 }
 
-pub(super) fn words() -> Masked {
+pub(crate) fn words() -> Masked {
     Masked::for_test(Bytes::from(frame(b'Z', b"I")), 0, None)
 }

@@ -3,6 +3,10 @@
 //! The index only finds entries. What a session's record shows is checked against its chain, so
 //! a doctored index shows as a gap and hides nothing silently.
 
+mod follow;
+
+pub use follow::{Follower, Stored, Stretch, Words};
+
 use std::path::Path;
 use std::sync::Arc;
 

@@ -52,75 +52,104 @@ fn read_open(file: File, most: u64) -> Result<Zeroizing<Vec<u8>>, String> {
     Ok(bytes)
 }
 
+/// The keys of one secret: in place, which is a mistake, in a file, or in the environment.
+struct Keys {
+    /// What it is called.
+    what: &'static str,
+    inline: &'static str,
+    file: &'static str,
+    env: &'static str,
+}
+
+const PASSWORD: Keys =
+    Keys { what: "password", inline: "password", file: "password_file", env: "password_env" };
+const TOKEN: Keys = Keys { what: "token", inline: "token", file: "token_file", env: "token_env" };
+const SECRET_KEY: Keys = Keys {
+    what: "secret key",
+    inline: "secret_key",
+    file: "secret_key_file",
+    env: "secret_key_env",
+};
+
 /// Reads the password of an account from `password_file` or `password_env`. `None` when there is
 /// a mistake.
 pub(super) fn password(section: &mut Section<'_>) -> Option<Secret> {
-    let expected = "`password_file` or `password_env`";
-    section.forbid(
-        "password",
-        "a password must not stand in the configuration; expected `password_file` or \
-         `password_env`",
-    );
-    let inline = section.has("password").is_some();
-    let file = section.string("password_file", "a path");
-    let env = section.string("password_env", "the name of an environment variable");
-    let given = section.has("password_file").is_some() || section.has("password_env").is_some();
+    read_by(section, &PASSWORD, true)
+}
+
+/// Reads a receiver's token from `token_file` or `token_env`. `None` when there is a mistake, or
+/// none is given where none is needed.
+pub(super) fn token(section: &mut Section<'_>, needed: bool) -> Option<Secret> {
+    read_by(section, &TOKEN, needed)
+}
+
+/// Reads the secret of an access key from `secret_key_file` or `secret_key_env`.
+pub(super) fn secret_key(section: &mut Section<'_>) -> Option<Secret> {
+    read_by(section, &SECRET_KEY, true)
+}
+
+fn read_by(section: &mut Section<'_>, keys: &Keys, needed: bool) -> Option<Secret> {
+    let Keys { what, inline, file: file_key, env: env_key } = keys;
+    let expected = format!("`{file_key}` or `{env_key}`");
+    let forbidden = format!("a {what} must not stand in the configuration; expected {expected}");
+    section.forbid(inline, &forbidden);
+    let inline = section.has(inline).is_some();
+    let file = section.string(file_key, "a path");
+    let env = section.string(env_key, "the name of an environment variable");
+    let given = section.has(file_key).is_some() || section.has(env_key).is_some();
     match (file, env) {
         (Some(_), Some(env)) => {
-            section.mistake(env.at, format!("two passwords are given; expected {expected}"));
+            section.mistake(env.at, format!("two {what}s are given; expected {expected}"));
             None
         }
-        (Some(file), None) => password_file(section, &file),
-        (None, Some(env)) => password_env(section, &env),
+        (Some(file), None) => secret_file(section, keys, &file),
+        (None, Some(env)) => secret_env(section, keys, &env),
         (None, None) => {
-            if !inline && !given {
-                section.missing("password_file", expected);
+            if !inline && !given && needed {
+                section.missing(file_key, &expected);
             }
             None
         }
     }
 }
 
-fn password_file(section: &Section<'_>, item: &Item<&str>) -> Option<Secret> {
+fn secret_file(section: &Section<'_>, keys: &Keys, item: &Item<&str>) -> Option<Secret> {
     let path = section.page().path(item.value);
     let outcome = read_secret(&path, SECRET_BYTES_MAX).and_then(|bytes| {
         let text = std::str::from_utf8(&bytes).map_err(|_| "is not UTF-8".to_owned())?;
-        // Editors and `echo` end a file with a line feed that isn't part of the password.
+        // Editors and `echo` end a file with a line feed that isn't part of the secret.
         let text = text.strip_suffix('\n').unwrap_or(text);
         let text = text.strip_suffix('\r').unwrap_or(text);
-        usable(text)
+        usable(text, keys.what)
     });
-    outcome
-        .map_err(|why| section.mistake(item.at, format!("`password_file` {}", said(&path, &why))))
-        .ok()
+    let key = keys.file;
+    outcome.map_err(|why| section.mistake(item.at, format!("`{key}` {}", said(&path, &why)))).ok()
 }
 
-fn password_env(section: &Section<'_>, item: &Item<&str>) -> Option<Secret> {
-    let shown = item.value.escape_debug();
+fn secret_env(section: &Section<'_>, keys: &Keys, item: &Item<&str>) -> Option<Secret> {
+    let (key, shown) = (keys.env, item.value.escape_debug());
     let named =
         item.value.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
             && !item.value.is_empty();
     if !named {
-        // It may be the password itself, so it isn't quoted.
-        let what = "`password_env` is not the name of a variable; expected one such as \
-                    SHOP_PASSWORD";
+        // It may be the secret itself, so it isn't quoted.
+        let what =
+            format!("`{key}` is not the name of a variable; expected one such as SHOP_PASSWORD");
         section.mistake(item.at, what);
         return None;
     }
     let outcome = match std::env::var(item.value).map(Zeroizing::new) {
-        Ok(text) => usable(&text),
+        Ok(text) => usable(&text, keys.what),
         Err(_) => Err("is not set".to_owned()),
     };
     outcome
-        .map_err(|why| {
-            section.mistake(item.at, format!("`password_env` names {shown}, which {why}"))
-        })
+        .map_err(|why| section.mistake(item.at, format!("`{key}` names {shown}, which {why}")))
         .ok()
 }
 
-fn usable(text: &str) -> Result<Secret, String> {
+fn usable(text: &str, what: &str) -> Result<Secret, String> {
     if text.is_empty() {
-        return Err("is empty; expected a password".to_owned());
+        return Err(format!("is empty; expected a {what}"));
     }
     // SCRAM and the PostgreSQL wire end a password at a NUL.
     if text.contains(['\0', '\n', '\r']) {

@@ -210,7 +210,13 @@ fn max_age(headers: &http::HeaderMap) -> Option<Duration> {
     age
 }
 
-fn tls_config(ca_file: Option<&std::path::Path>) -> Result<rustls::ClientConfig, String> {
+/// TLS for a client that trusts the CA of a file, or the public ones.
+///
+/// # Errors
+/// What is wrong with the file, for the operator.
+pub(crate) fn tls_config(
+    ca_file: Option<&std::path::Path>,
+) -> Result<rustls::ClientConfig, String> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()

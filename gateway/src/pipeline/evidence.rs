@@ -31,6 +31,7 @@ impl Evidence for LogEvidence {
             let message = "the log can't be written; no request is served until a restart";
             return Err(Fault::new(Blame::Operator, "log_unavailable", "58030", message));
         }
+        self.gateway.exports.check()?;
         // The keys kept from before serve while an issuer can't be reached; none at all can't.
         let keyless = |issuer: &crate::identity::IssuerStatus| issuer.key_count == 0;
         if self.gateway.verifier().status().iter().any(keyless) {
@@ -43,6 +44,7 @@ impl Evidence for LogEvidence {
     fn status(&self) -> Value {
         let gateway = &self.gateway;
         let config = gateway.config();
+        let log = gateway.log.status();
         let verifier = gateway.verifier();
         let issuers: Vec<Value> = verifier
             .status()
@@ -64,7 +66,8 @@ impl Evidence for LogEvidence {
             "config_digest": config.digest,
             "config_change_refused": config.change_refused,
             "sessions_open": gateway.sessions.count(),
-            "log": gateway.log.status(),
+            "exports": gateway.exports.status(log.size),
+            "log": log,
             "issuers": issuers,
             "targets": gateway.target_names().iter().map(|name| self.target(name))
                 .collect::<Vec<_>>(),

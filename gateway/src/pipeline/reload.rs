@@ -135,9 +135,10 @@ impl Watcher {
         let config = &self.config;
         if next.listeners != config.listeners
             || next.log != config.log
+            || next.exports != config.exports
             || next.admin.listen != config.admin.listen
         {
-            let reason = "a change of listeners, log or the admin address needs a restart";
+            let reason = "a change of listeners, log, exports or the admin address needs a restart";
             return self.refuse(reason.to_owned()).await;
         }
         let mut verifier = None;

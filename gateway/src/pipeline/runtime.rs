@@ -8,6 +8,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
 use crate::audit::Log;
+use crate::export::Exports;
 use crate::fault::{Blame, Fault};
 use crate::identity::Verifier;
 use crate::policy::Policies;
@@ -27,6 +28,7 @@ pub struct Gateway {
     pub(super) approvals: approval::Registry,
     pub(super) sessions: registry::Registry,
     pub(super) policies: Policies,
+    pub(super) exports: Exports,
     verifier: ArcSwap<Verifier>,
     targets: ArcSwap<HashMap<String, Arc<Target>>>,
     config: ArcSwap<ConfigState>,
@@ -116,6 +118,7 @@ pub(super) fn targets(
 impl Gateway {
     pub(super) fn new(
         log: Log,
+        exports: Exports,
         approvals: approval::Registry,
         policies: Policies,
         verifier: Verifier,
@@ -127,6 +130,7 @@ impl Gateway {
             approvals,
             sessions: registry::Registry::default(),
             policies,
+            exports,
             verifier: ArcSwap::from_pointee(verifier),
             targets: ArcSwap::from_pointee(targets),
             config: ArcSwap::from_pointee(ConfigState { digest, change_refused: false }),

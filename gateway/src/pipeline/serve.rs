@@ -15,6 +15,7 @@ use super::{connection, reload};
 use crate::admin::{Admin, Desk, People, Verifying};
 use crate::audit::{Event, Log};
 use crate::config::Config;
+use crate::export::{Exporter, Exports};
 use crate::fault::{Blame, Fault};
 use crate::identity::{Token, Verifier};
 use crate::limits::{
@@ -70,18 +71,21 @@ pub async fn start(config: Config) -> Result<Running, Vec<String>> {
     }
     let approvals = Registry::new(config.admin.approver_groups.clone());
     let digest = config.digest.clone();
-    let gateway = Arc::new(Gateway::new(log, approvals, policies, verifier, targets, digest));
+    let (exports, exporters) = Exports::prepare(&config.exports, &config.export_dir, &log)?;
+    let gateway =
+        Arc::new(Gateway::new(log, exports, approvals, policies, verifier, targets, digest));
     for name in gateway.target_names() {
         let loaded = reload::loaded(&gateway, &name);
         gateway.log.event(loaded).await.map_err(|fault| one(fault.to_string()))?;
     }
-    bind(config, gateway, acceptors).await
+    bind(config, gateway, acceptors, exporters).await
 }
 
 async fn bind(
     config: Config,
     gateway: Arc<Gateway>,
     acceptors: Vec<Acceptor>,
+    exporters: Vec<Exporter>,
 ) -> Result<Running, Vec<String>> {
     let (stop, stopping) = watch::channel(false);
     let mut bound = Vec::new();
@@ -94,6 +98,9 @@ async fn bind(
         let accept =
             accept(Arc::clone(&gateway), settings.clone(), acceptor, listener, stopping.clone());
         tasks.spawn(accept);
+    }
+    for exporter in exporters {
+        tasks.spawn(exporter.run(stopping.clone()));
     }
     let desk = Desk {
         settings: config.admin.clone(),

@@ -84,6 +84,15 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+    /// A receiver of the log will never take one entry; the export went on behind it.
+    ExportRefused {
+        /// The export's configured name.
+        export: String,
+        /// The entry.
+        index: u64,
+        /// What the receiver said.
+        reason: String,
+    },
     /// An issuer's keys changed, or could not be fetched.
     IssuerKeys {
         /// The issuer's configured name.
@@ -144,6 +153,7 @@ impl Event {
     pub(in crate::audit) fn clipped(mut self) -> Self {
         match &mut self {
             Self::AuditAccess { who: a, what: b }
+            | Self::ExportRefused { export: a, reason: b, .. }
             | Self::IssuerKeys { issuer: a, detail: b }
             | Self::PolicyRejected { target: a, reason: b } => {
                 *a = clip(a);
