@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# Installs the drivers that applications use, from their registries and at fixed versions.
+# Installs the drivers that applications use, and what the verifier in Python needs, from their
+# registries and at fixed versions.
 #
 #   scripts/drivers.sh FOLDER    leaves them in FOLDER
 set -euo pipefail
 
 readonly PYTHON_PACKAGES=(asyncpg==0.32.0 'psycopg[binary]==3.3.9')
+readonly VERIFIER_PACKAGES=(cryptography==50.0.2)
 readonly NODE_PACKAGES=(pg@8.23.1 pg-copy-streams@7.0.0 pg-cursor@2.22.0)
 
 home=$1
@@ -12,17 +14,24 @@ home=$1
 # Each folder notes what it holds, so that a change above installs it anew.
 holds() { [[ -e $1/holds && $(<"$1/holds") == "${*:2}" ]]; }
 
-if ! holds "$home/python" "${PYTHON_PACKAGES[@]}"; then
-    echo "==> installing ${PYTHON_PACKAGES[*]} from PyPI into $home/python"
-    rm -rf "$home/python"
+venv() { # FOLDER PACKAGE...
+    local folder=$1
+    shift
+    if holds "$folder" "$@"; then
+        return
+    fi
+    echo "==> installing $* from PyPI into $folder"
+    rm -rf "$folder"
     # Debian's own Python comes with what makes a virtual environment; another in PATH may not.
-    interpreter=python3
+    local interpreter=python3
     [[ -x /usr/bin/python3 ]] && interpreter=/usr/bin/python3
-    "$interpreter" -m venv "$home/python"
-    "$home/python/bin/pip" install --quiet --disable-pip-version-check --only-binary :all: \
-        "${PYTHON_PACKAGES[@]}"
-    echo "${PYTHON_PACKAGES[*]}" >"$home/python/holds"
-fi
+    "$interpreter" -m venv "$folder"
+    "$folder/bin/pip" install --quiet --disable-pip-version-check --only-binary :all: "$@"
+    echo "$*" >"$folder/holds"
+}
+
+venv "$home/python" "${PYTHON_PACKAGES[@]}"
+venv "$home/verifier" "${VERIFIER_PACKAGES[@]}"
 
 if ! holds "$home/node" "${NODE_PACKAGES[@]}"; then
     echo "==> installing ${NODE_PACKAGES[*]} from npm into $home/node"

@@ -3,8 +3,9 @@
 #
 #   scripts/setup.sh demo     what `make demo` needs: a C compiler, libclang, PostgreSQL, wasm target
 #   scripts/setup.sh test     the above, cargo-nextest, an OpenID provider from npm, the drivers
-#                             that applications use (scripts/drivers.sh), and PostgreSQL's own
-#                             test suites (scripts/suites.sh)
+#                             that applications use and the Python verifier's package
+#                             (scripts/drivers.sh), and PostgreSQL's own test suites
+#                             (scripts/suites.sh)
 #   scripts/setup.sh bench    what `make demo` needs, and PgBouncer
 #   scripts/setup.sh conformance   the same as `test`
 set -euo pipefail

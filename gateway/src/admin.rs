@@ -7,6 +7,7 @@
 //! | `POST /v1/approvals/{id}/approve`, `.../deny`, body `{"note": "..."}` | approvers |
 //! | `GET /v1/sessions`, `/v1/sessions/{id}` | auditors |
 //! | `GET /v1/sessions/{id}/report?format=text` or `json` | auditors |
+//! | `GET /v1/sessions/{id}/bundle` | auditors |
 //! | `GET /v1/log/checkpoint`, `/v1/log/snapshot` | auditors |
 //!
 //! A refusal is JSON: `{"code", "message", "hint"}`. Requests of browsers from other pages and
@@ -65,7 +66,7 @@ pub enum ReportFormat {
 pub struct Look {
     /// Who: `issuer subject`.
     pub person: String,
-    /// `session`, `report` or `snapshot`.
+    /// `session`, `report`, `bundle` or `snapshot`.
     pub what: &'static str,
     /// The session's id, or empty.
     pub of: String,
@@ -96,6 +97,12 @@ pub trait Evidence: Send + Sync + 'static {
     /// # Errors
     /// When the log can't be read.
     fn report(&self, id: &str, format: ReportFormat) -> Result<Option<String>, Fault>;
+    /// Writes the report bundle of one session to `file`, which doesn't exist yet; false when
+    /// there is no session of that id.
+    ///
+    /// # Errors
+    /// When it can't be made or written.
+    fn bundle_to(&self, id: &str, file: &Path) -> Result<bool, Fault>;
     /// The latest signed checkpoint, in C2SP tlog-checkpoint form.
     ///
     /// # Errors

@@ -19,12 +19,14 @@ mod recorder;
 mod recovery;
 mod store;
 
+pub mod bundle;
 pub mod checkpoint;
 pub mod entry;
+pub mod proof;
 pub mod reader;
-
 pub mod report;
 pub mod seal;
+pub mod tiles;
 pub mod tree;
 pub mod verify;
 
@@ -139,6 +141,14 @@ pub enum Error {
         path: PathBuf,
         /// Why.
         reason: String,
+    },
+    /// A session that no bundle can be made of.
+    #[error("no bundle can be made of {id}: {why}")]
+    Unfit {
+        /// The session.
+        id: String,
+        /// Why.
+        why: String,
     },
     /// The newest part of the log is not what was signed.
     #[error("the log was changed{}: {what}; keep it as evidence and run `audit verify` on it",

@@ -161,12 +161,27 @@ pub enum Audit {
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
     },
-    /// Judge a log that no gateway holds, or a copy of one.
-    ///
-    /// Exit codes: 0 intact; 1 tampered; 2 rolled back; 3 can't judge; 64 wrong usage.
-    Verify {
+    /// Write a log that no gateway holds, or a copy of one, as plain files: its entries and
+    /// hashes as C2SP tlog-tiles, which other verifiers read. Payloads are not part of it.
+    Tiles {
         /// The log's folder, or a copy made by `audit snapshot`.
         path: PathBuf,
+        /// The directory to make.
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
+    /// Judge a log, a copy of one, a directory of tiles or a report bundle, offline.
+    ///
+    /// Exit codes: 0 intact; 1 tampered; 2 rolled back or incomplete; 3 can't judge; 64 wrong
+    /// usage.
+    Verify {
+        /// The log's folder (no gateway may hold it), a copy made by `audit snapshot`, a
+        /// directory made by `audit tiles`, or a bundle made by `sessions report --bundle`;
+        /// without it, a fresh copy of a running gateway's log.
+        path: Option<PathBuf>,
+        /// The running gateway, when no path is given.
+        #[command(flatten)]
+        admin: AdminArgs,
         /// The log's public key, kept elsewhere: who can change the log can change the key
         /// beside it.
         #[arg(long, value_name = "FILE")]
@@ -216,6 +231,10 @@ pub enum Sessions {
         /// How to write it.
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
+        /// Write the report with its entries, payloads and proof to this new file instead; anybody
+        /// can check it offline with the log's public key.
+        #[arg(long, value_name = "FILE", conflicts_with = "format")]
+        bundle: Option<PathBuf>,
         /// Where to look.
         #[command(flatten)]
         source: Source,

@@ -446,6 +446,8 @@ pub const SESSION_HOLDS_MAX: usize = 1_024;
 pub const VERIFY_SIGNATURES_MAX: usize = 10_000;
 /// Session chains that the verifier follows at once.
 pub const VERIFY_SESSIONS_MAX: usize = 1_000_000;
+/// Longest report bundle that the verifier reads.
+pub const BUNDLE_BYTES_MAX: u64 = 1024 * 1024 * 1024;
 /// Rows that a report shows of one result.
 pub const REPORT_ROWS_MAX: usize = 20;
 /// Columns that a report shows of one result.

@@ -15,6 +15,8 @@ const ED25519_TYPE: u8 = 0x01;
 const KEY_BYTES: usize = 32;
 /// What a signature line starts with: an em dash and a space.
 const SIGNATURE_MARK: &str = "\u{2014} ";
+/// Most signatures of one note (C2SP asks for at least 16).
+const SIGNATURES_MAX: usize = 64;
 /// What a private key starts with.
 const PRIVATE_MARK: &str = "PRIVATE+KEY+";
 
@@ -72,14 +74,11 @@ impl VerifierKey {
     }
 
     fn made(&self, text: &str, line: &str) -> bool {
-        let line = line.strip_prefix(SIGNATURE_MARK).and_then(|rest| rest.split_once(' '));
-        let Some((name, signature)) = line else { return false };
-        let Ok(signature) = STANDARD.decode(signature) else { return false };
-        let Some((id, signature)) = signature.split_at_checked(4) else { return false };
+        let Some((name, id, signature)) = signature(line) else { return false };
         name == self.name
             && id == self.id_bytes()
             && UnparsedPublicKey::new(&ED25519, self.public)
-                .verify(text.as_bytes(), signature)
+                .verify(text.as_bytes(), &signature)
                 .is_ok()
     }
 
@@ -98,6 +97,62 @@ impl VerifierKey {
         let [a, b, c, d] = self.id_bytes();
         format!("{a:02x}{b:02x}{c:02x}{d:02x}")
     }
+}
+
+/// A note and its signature lines, read strictly: nothing stands in one that is neither.
+#[derive(Debug)]
+pub struct Note<'a> {
+    text: &'a str,
+    signatures: Vec<&'a str>,
+}
+
+impl<'a> Note<'a> {
+    /// Splits a note at its last blank line.
+    ///
+    /// # Errors
+    /// In words: it is no note as C2SP signed-note describes, with at most 64 signatures.
+    pub fn read(note: &'a str) -> Result<Self, &'static str> {
+        if note.chars().any(|char| char != '\n' && char < ' ') {
+            return Err("control characters");
+        }
+        let blank = note.rfind("\n\n").ok_or("no blank line before the signatures")?;
+        let (text, rest) = note.split_at_checked(blank + 1).ok_or("cut short")?;
+        let lines = rest.strip_prefix('\n').and_then(|rest| rest.strip_suffix('\n'));
+        let signatures: Vec<&str> =
+            lines.ok_or("its last line does not end")?.split('\n').collect();
+        if signatures.len() > SIGNATURES_MAX {
+            return Err("too many signatures");
+        }
+        if signatures.iter().any(|line| signature(line).is_none()) {
+            return Err("a line that is no signature");
+        }
+        Ok(Self { text, signatures })
+    }
+
+    /// The text with its last line feed; to be believed only when [`signed`](Self::signed).
+    pub fn text(&self) -> &'a str {
+        self.text
+    }
+
+    /// True when this key signed the text, and no line in the key's name and id is false.
+    pub fn signed(&self, key: &VerifierKey) -> bool {
+        let id = key.id_bytes();
+        let named = |line: &&&str| {
+            signature(line).is_some_and(|(name, known, _)| name == key.name && known == id)
+        };
+        let mut ours = self.signatures.iter().filter(named);
+        let first = ours.next();
+        first.is_some_and(|line| key.made(self.text, line))
+            && ours.all(|line| key.made(self.text, line))
+    }
+}
+
+/// Name, key id and signature of a signature line.
+fn signature(line: &str) -> Option<(&str, [u8; 4], Vec<u8>)> {
+    let (name, signature) = line.strip_prefix(SIGNATURE_MARK)?.split_once(' ')?;
+    let bytes = STANDARD.decode(signature).ok().filter(|_| is_name(name))?;
+    let (id, signature) = bytes.split_first_chunk::<4>()?;
+    Some((name, *id, signature.to_vec()))
 }
 
 /// A private key with its name. It has no `Debug`.

@@ -7,6 +7,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use portcullis_tests::clients::CLIENT_SECS_MAX;
+use portcullis_tests::folder;
 use portcullis_tests::gateway::{Gateway, binary};
 use portcullis_tests::https::{self, Question};
 use portcullis_tests::operator::{
@@ -232,6 +233,76 @@ fn a_live_log_can_be_copied_judged_and_read_and_shows_masked_values_only() {
     let looks = entries_of(&log, "event");
     let looks = looks.iter().filter(|entry| entry["body"]["event"] == "audit_access").count();
     assert!(looks >= 3, "who looked is recorded: {looks}");
+}
+
+/// What the verifier in Python says.
+fn second(path: &Path, key: &Path) -> Output {
+    let python = folder::cache().join("drivers/verifier/bin/python");
+    assert!(python.exists(), "{} is missing: run scripts/setup.sh test", python.display());
+    let mut command = Command::new(python);
+    command.arg("-B").arg(folder::repository().join("docs/verify/verify.py")).arg(path);
+    command.arg("--key").arg(key);
+    process::run(command, "", CLIENT_SECS_MAX)
+}
+
+#[test]
+fn a_bundle_and_tiles_prove_themselves_to_two_programs() {
+    let stage = Stage::new(&shop_policy(60));
+    let gateway = stage.site.start();
+    let auditor = stage.approver_token();
+    let sql = "SELECT name, email FROM customers WHERE id = 42";
+    gateway.psql(&stage.okta.agent_token()).run(sql).success("a masked row");
+    let id = wait_for("the end of the session", || {
+        let listed = ask(&gateway, &auditor, &["sessions", "list"]).success("sessions list");
+        let session: Value = serde_json::from_str(listed.lines().next()?).ok()?;
+        (session["state"] == "ended").then(|| session["id"].as_str().unwrap().to_owned())
+    });
+    let bundle = stage.site.dir().join("session.tar");
+    let asked = ["sessions", "report", &id, "--bundle", bundle.to_str().unwrap()];
+    ask(&gateway, &auditor, &asked).success("sessions report --bundle");
+    let live = ask(&gateway, &auditor, &["audit", "verify"]).success("the live log");
+    assert!(live.contains("intact: audit."), "{live}");
+    let agent = ask(&gateway, &stage.okta.agent_token(), &["audit", "verify"]);
+    assert_eq!(agent.code, Some(3), "an agent got the log: {agent:?}");
+    assert!(gateway.stop().success());
+
+    let log = stage.site.log_dir();
+    let key = log.join("log.vkey");
+    let pinned = ["audit", "verify", "--key", key.to_str().unwrap()];
+    let said = program(&pinned, &bundle).success("the bundle");
+    assert!(said.contains("intact: one session of audit."), "{said}");
+    second(&bundle, &key).success("the bundle, in Python");
+    let looks = entries_of(&log, "event");
+    let look = format!("bundle {id}");
+    assert!(looks.iter().any(|entry| entry["body"]["what"] == look.as_str()), "{looks:?}");
+    // It has what the client got, and not what was masked.
+    let bytes = fs::read(&bundle).unwrap();
+    let has = |text: &str| bytes.windows(text.len()).any(|window| window == text.as_bytes());
+    assert!(has(sql) && has("Chidi Jansen") && !has("chidi.jansen42@mail.example"));
+
+    let tiles = stage.site.dir().join("tiles");
+    let export = ["audit", "tiles", "--out", tiles.to_str().unwrap()];
+    program(&export, &log).success("audit tiles");
+    program(&pinned, &tiles).success("the tiles");
+    second(&tiles, &key).success("the tiles, in Python");
+    let at_rest = stage.site.dir().join("at-rest.tar");
+    let asked = ["sessions", "report", &id, "--bundle", at_rest.to_str().unwrap(), "--dir"];
+    program(&asked, &log).success("a bundle of a log at rest");
+    program(&pinned, &at_rest).success("the bundle of a log at rest");
+
+    // The entry itself, not the report of it.
+    let needle = br#""type":"request""#;
+    let at = (0..bytes.len()).find(|at| bytes[*at..].starts_with(needle)).unwrap();
+    let mut changed = bytes;
+    changed[at + 8] = b'q';
+    fs::write(&bundle, changed).unwrap();
+    let (ours, theirs) = (program(&pinned, &bundle), second(&bundle, &key));
+    assert_eq!((ours.code, theirs.code), (Some(1), Some(1)), "{ours:?} {theirs:?}");
+    let place = "first bad entry 1:";
+    assert!(ours.stdout.contains(place) && theirs.stdout.contains(place), "{ours:?} {theirs:?}");
+    fs::remove_dir_all(tiles.join("tile/entries")).unwrap();
+    let (ours, theirs) = (program(&pinned, &tiles), second(&tiles, &key));
+    assert_eq!((ours.code, theirs.code), (Some(2), Some(2)), "{ours:?} {theirs:?}");
 }
 
 fn session(stage: &Stage, gateway: &Gateway<'_>) -> Wire {

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::Read as _;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -9,6 +10,7 @@ use bytes::Bytes;
 use http::{Method, Request, StatusCode};
 use hyper::body::Incoming;
 use serde_json::{Value, json};
+use tempfile::TempDir;
 use tokio::sync::mpsc;
 
 use super::door;
@@ -38,7 +40,7 @@ async fn dispatch(desk: &Desk, request: Request<Incoming>) -> Outcome {
         ["healthz" | "readyz"]
         | ["v1", "status" | "approvals" | "sessions"]
         | ["v1", "approvals" | "sessions", _]
-        | ["v1", "sessions", _, "report"]
+        | ["v1", "sessions", _, "report" | "bundle"]
         | ["v1", "log", "checkpoint" | "snapshot"] => Method::GET,
         ["v1", "approvals", _, "approve" | "deny"] => Method::POST,
         _ => return Err(no_such("path_unknown", "there is nothing at this path")),
@@ -65,6 +67,7 @@ async fn dispatch(desk: &Desk, request: Request<Incoming>) -> Outcome {
         ["v1", "sessions"] => sessions(desk, &person, &query).await,
         ["v1", "sessions", id] => session(desk, &person, id).await,
         ["v1", "sessions", id, "report"] => report(desk, &person, id, &query).await,
+        ["v1", "sessions", id, "bundle"] => bundle(desk, &person, id).await,
         ["v1", "log", "checkpoint"] => checkpoint(desk, &person).await,
         ["v1", "log", "snapshot"] => snapshot(desk, &person).await,
         _ => Err(no_such("path_unknown", "there is nothing at this path")),
@@ -203,27 +206,59 @@ async fn checkpoint(desk: &Desk, person: &Principal) -> Outcome {
     blocking(desk, |evidence| evidence.checkpoint()).await.map(reply::text).map_err(Refusal::from)
 }
 
+async fn bundle(desk: &Desk, person: &Principal, id: &str) -> Outcome {
+    auditor(desk, person)?;
+    let (id, look) = look(person, "bundle", id)?;
+    let written = written(desk, move |evidence, file| {
+        let made = evidence.bundle_to(&id, file)?;
+        if made {
+            evidence.record(&look)?;
+        }
+        Ok(made)
+    });
+    let (dir, copy) = written.await?.ok_or_else(no_session)?;
+    Ok(sent(dir, copy, "attachment; filename=\"session.tar\""))
+}
+
 async fn snapshot(desk: &Desk, person: &Principal) -> Outcome {
     auditor(desk, person)?;
     let (_, look) = look(person, "snapshot", "")?;
-    let scratch = desk.scratch_dir.clone();
-    let (dir, copy) = blocking(desk, move |evidence| {
+    let written = written(desk, move |evidence, file| {
         evidence.record(&look)?;
+        evidence.snapshot_to(file).map(|()| true)
+    });
+    let (dir, copy) = written.await?.ok_or_else(no_session)?;
+    Ok(sent(dir, copy, "attachment; filename=\"portcullis-log.redb\""))
+}
+
+/// Has a file written in a folder of its own; `None` when `write` says that there is nothing.
+async fn written(
+    desk: &Desk,
+    write: impl FnOnce(&dyn Evidence, &Path) -> Result<bool, Fault> + Send + 'static,
+) -> Result<Option<(TempDir, File)>, Fault> {
+    let scratch = desk.scratch_dir.clone();
+    blocking(desk, move |evidence| {
         // Made with mode 0700, and removed with everything in it when dropped.
-        let dir = tempfile::Builder::new().prefix("snapshot-").tempdir_in(scratch);
-        let dir = dir.map_err(|error| snapshot_fault(&error))?;
-        let file = dir.path().join("log");
-        evidence.snapshot_to(&file)?;
-        let copy = File::open(&file).map_err(|error| snapshot_fault(&error))?;
-        Ok((dir, copy))
+        let dir = tempfile::Builder::new().prefix("download-").tempdir_in(scratch);
+        let dir = dir.map_err(|error| download_fault(&error))?;
+        let file = dir.path().join("file");
+        if !write(evidence, &file)? {
+            return Ok(None);
+        }
+        let copy = File::open(&file).map_err(|error| download_fault(&error))?;
+        Ok(Some((dir, copy)))
     })
-    .await?;
+    .await
+}
+
+/// Sends a file in pieces and removes it then.
+fn sent(dir: TempDir, copy: File, name: &'static str) -> Reply {
     let (pieces, received) = mpsc::channel(SNAPSHOT_PIECES_QUEUED);
     tokio::task::spawn_blocking(move || {
         send_pieces(copy, &pieces);
         drop(dir);
     });
-    Ok(reply::file("attachment; filename=\"portcullis-log.redb\"", received))
+    reply::file(name, received)
 }
 
 /// Sends a file until its end, an error, or the caller's leaving.
@@ -310,8 +345,8 @@ fn not_permitted(whom: &str) -> Refusal {
         .hint(format!("the operator names them in [admin] {whom}_groups"))
 }
 
-fn snapshot_fault(error: &std::io::Error) -> Fault {
-    let message = format!("the snapshot can't be written: {error}");
-    Fault::new(Blame::Operator, "snapshot_failed", "58030", message)
+fn download_fault(error: &std::io::Error) -> Fault {
+    let message = format!("what was asked for can't be written: {error}");
+    Fault::new(Blame::Operator, "download_failed", "58030", message)
         .hint("the data folder needs room for a second copy of the log")
 }

@@ -90,6 +90,10 @@ impl Evidence for Log {
     fn checkpoint(&self) -> Result<String, Fault> {
         Ok("acme/gw-1\n7\n".to_owned())
     }
+    fn bundle_to(&self, id: &str, file: &Path) -> Result<bool, Fault> {
+        std::fs::write(file, vec![7; SNAPSHOT_BYTES]).unwrap();
+        Ok(id == "ses_1")
+    }
     fn snapshot_to(&self, file: &Path) -> Result<(), Fault> {
         std::fs::write(file, vec![7; SNAPSHOT_BYTES]).unwrap();
         Ok(())
@@ -231,13 +235,14 @@ fn approver() -> Claims {
     claims("bob", &[APPROVERS])
 }
 
-const GUARDED: [&str; 7] = [
+const GUARDED: [&str; 8] = [
     "/v1/approvals",
     "/v1/approvals/apr_x",
     "/v1/sessions",
     "/v1/sessions/ses_1",
     "/v1/sessions/ses_1/report",
     "/v1/log/checkpoint",
+    "/v1/sessions/ses_1/bundle",
     "/v1/log/snapshot",
 ];
 
@@ -442,6 +447,9 @@ async fn an_auditor_reads_and_each_look_is_recorded() {
     let report = site.read("/v1/sessions/ses_1/report?format=json").await;
     assert!(report.head.contains("content-type: application/json"));
     assert_eq!(site.read("/v1/log/checkpoint").await.body, b"acme/gw-1\n7\n");
+    let bundle = site.read("/v1/sessions/ses_1/bundle").await;
+    assert!(bundle.status == 200 && bundle.body.len() > SNAPSHOT_BYTES);
+    site.read("/v1/sessions/ses_2/bundle").await.is(404, "session_unknown");
     let copy = site.read("/v1/log/snapshot").await;
     assert_eq!(copy.status, 200);
     assert!(copy.head.contains("transfer-encoding: chunked"));
@@ -449,7 +457,8 @@ async fn an_auditor_reads_and_each_look_is_recorded() {
     let person = "https://acme.okta.example eve".to_owned();
     let look = |what, of: &str| (person.clone(), what, of.to_owned());
     let (session, report) = (look("session", "ses_1"), look("report", "ses_1"));
-    assert_eq!(site.looks(), [session, report.clone(), report, look("snapshot", "")]);
+    let (bundle, snapshot) = (look("bundle", "ses_1"), look("snapshot", ""));
+    assert_eq!(site.looks(), [session, report.clone(), report, bundle, snapshot]);
     for _ in 0..100 {
         if std::fs::read_dir(site.scratch.path()).unwrap().next().is_none() {
             return;
@@ -462,7 +471,8 @@ async fn an_auditor_reads_and_each_look_is_recorded() {
 #[tokio::test]
 async fn nothing_is_shown_that_cannot_be_recorded() {
     let site = Site::with(Ok(auditor()), Log { broken: true, ..Log::default() }).await;
-    for path in ["/v1/sessions/ses_1", "/v1/sessions/ses_1/report", "/v1/log/snapshot"] {
+    let shown = ["ses_1", "ses_1/report", "ses_1/bundle"].map(|it| format!("/v1/sessions/{it}"));
+    for path in shown.iter().map(String::as_str).chain(["/v1/log/snapshot"]) {
         site.read(path).await.is(503, "log_full");
     }
     assert!(std::fs::read_dir(site.scratch.path()).unwrap().next().is_none());

@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::tree::Hash;
-use crate::note::SigningKey;
+use crate::note::{Note, SigningKey};
 
 pub use crate::note::VerifierKey;
 
@@ -51,14 +51,15 @@ impl Checkpoint {
     /// # Errors
     /// The form, the origin or the signature is wrong.
     pub fn verify(note: &str, key: &VerifierKey) -> Result<Self, CheckpointError> {
-        let (checkpoint, body, signatures) = split(note)?;
+        let note = Note::read(note).map_err(CheckpointError::Form)?;
+        let checkpoint = Self::read_text(note.text())?;
         if checkpoint.origin != key.name() {
             return Err(CheckpointError::Origin {
                 found: checkpoint.origin,
                 expected: key.name().to_owned(),
             });
         }
-        if key.signed(body, signatures) { Ok(checkpoint) } else { Err(CheckpointError::Signature) }
+        if note.signed(key) { Ok(checkpoint) } else { Err(CheckpointError::Signature) }
     }
 
     /// Reads a checkpoint and checks no signature.
@@ -66,32 +67,29 @@ impl Checkpoint {
     /// # Errors
     /// The form is wrong.
     pub fn read_unsigned(note: &str) -> Result<Self, CheckpointError> {
-        split(note).map(|(checkpoint, _, _)| checkpoint)
+        Self::read_text(Note::read(note).map_err(CheckpointError::Form)?.text())
+    }
+
+    fn read_text(text: &str) -> Result<Self, CheckpointError> {
+        let form = CheckpointError::Form;
+        let mut lines = text.split_terminator('\n');
+        let origin = lines.next().filter(|line| !line.is_empty()).ok_or(form("no origin"))?;
+        let digits = lines.next().ok_or(form("no size"))?;
+        let size: u64 = digits.parse().map_err(|_| form("the size is no number"))?;
+        if size.to_string() != digits {
+            return Err(form("the size is not written as digits alone"));
+        }
+        let root = lines.next().and_then(|line| STANDARD.decode(line).ok());
+        let root = root.and_then(|bytes| Hash::try_from(bytes).ok());
+        let root = root.ok_or(form("the root is not a SHA-256 hash in base64"))?;
+        if lines.next().is_some() {
+            return Err(form("extension lines are not used by this log"));
+        }
+        Ok(Self { origin: origin.to_owned(), size, root })
     }
 }
 
-fn split(note: &str) -> Result<(Checkpoint, &str, &str), CheckpointError> {
-    let form = CheckpointError::Form;
-    let blank = note.find("\n\n").ok_or(form("no blank line before the signatures"))?;
-    let (body, rest) = note.split_at_checked(blank + 1).ok_or(form("cut short"))?;
-    let signatures = rest.strip_prefix('\n').ok_or(form("cut short"))?;
-    let mut lines = body.lines();
-    let origin = lines.next().filter(|line| !line.is_empty()).ok_or(form("no origin"))?;
-    let digits = lines.next().ok_or(form("no size"))?;
-    let size: u64 = digits.parse().map_err(|_| form("the size is no number"))?;
-    if size.to_string() != digits {
-        return Err(form("the size is not written as digits alone"));
-    }
-    let root = lines.next().and_then(|line| STANDARD.decode(line).ok());
-    let root = root.and_then(|bytes| Hash::try_from(bytes).ok());
-    let root = root.ok_or(form("the root is not a SHA-256 hash in base64"))?;
-    if lines.next().is_some() {
-        return Err(form("extension lines are not used by this log"));
-    }
-    Ok((Checkpoint { origin: origin.to_owned(), size, root }, body, signatures))
-}
-
-/// Signs checkpoints of one log. It has no `Debug`: it holds the private key.
+/// Signs what one log says of itself. It has no `Debug`: it holds the private key.
 pub(in crate::audit) struct Signer(SigningKey);
 
 impl Signer {
@@ -109,6 +107,12 @@ impl Signer {
     pub(in crate::audit) fn sign(&self, size: u64, root: Hash) -> String {
         let checkpoint = Checkpoint { origin: self.key().name().to_owned(), size, root };
         self.0.sign(&checkpoint.body())
+    }
+
+    /// The signed note of a text that ends with a line feed. What is no checkpoint must not begin
+    /// with a line that could be an origin.
+    pub(in crate::audit) fn sign_text(&self, text: &str) -> String {
+        self.0.sign(text)
     }
 }
 

@@ -96,7 +96,7 @@ impl Drop for Ending {
 /// Everything the committer's thread owns.
 pub(in crate::audit) struct Committer {
     pub(in crate::audit) store: Arc<dyn Store>,
-    pub(in crate::audit) signer: Signer,
+    pub(in crate::audit) signer: Arc<Signer>,
     pub(in crate::audit) keystore: Keystore,
     pub(in crate::audit) tree: Tree,
     pub(in crate::audit) health: Arc<Health>,

@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::Serialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
+use super::checkpoint::Signer;
 use super::clock::Clock;
 use super::committer::{Committed, Health, Item, unavailable};
 use super::entry::{self, Event, Frame, TokenBinding, clip, kind};
@@ -18,7 +19,7 @@ use super::reader::Reader;
 use super::recorder::Recorder;
 use super::store::{Row, Store};
 use super::tree::leaf_hash;
-use super::{Durability, Error, LogSettings, recovery, store};
+use super::{Durability, Error, LogSettings, bundle, recovery, store};
 use crate::fault::Fault;
 use crate::identity::Claims;
 use crate::limits::{
@@ -80,6 +81,7 @@ pub(in crate::audit) struct Core {
     room: Arc<Semaphore>,
     pub(in crate::audit) clock: Clock,
     pub(in crate::audit) master: Arc<MasterKey>,
+    signer: Arc<Signer>,
     health: Arc<Health>,
     store: Arc<dyn Store>,
     origin: String,
@@ -142,8 +144,9 @@ impl Log {
         let recovery::Opened { committer, master } = opened;
         let health = Arc::clone(&committer.health);
         let store = Arc::clone(&committer.store);
-        let public_key = committer.signer.key().text();
-        let origin = committer.signer.key().name().to_owned();
+        let signer = Arc::clone(&committer.signer);
+        let public_key = signer.key().text();
+        let origin = signer.key().name().to_owned();
         let (queue, incoming) = queue();
         let thread = std::thread::Builder::new()
             .name("audit-committer".to_owned())
@@ -164,6 +167,7 @@ impl Log {
             }),
             clock,
             master: Arc::new(master),
+            signer,
             health,
             store,
             origin,
@@ -241,6 +245,15 @@ impl Log {
     pub fn reader(&self) -> Reader {
         let key = self.0.public_key.clone();
         Reader::live(Arc::clone(&self.0.store), Some(Arc::clone(&self.0.master)), key)
+    }
+
+    /// Writes a session's report bundle to a new file; false when the log has no such session.
+    /// Blocks.
+    ///
+    /// # Errors
+    /// The file exists, can't be written, or the session can't be read whole.
+    pub fn bundle_to(&self, id: &str, path: &Path) -> Result<bool, Error> {
+        bundle::create(&self.reader(), &self.0.signer, id, path)
     }
 
     /// Writes a consistent copy of the live store to a new file, for `audit verify`. Blocks. The

@@ -11,12 +11,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use serde::Serialize;
+use zeroize::Zeroizing;
 
 use super::checkpoint::hex;
 use super::entry::{
     Entry, Request, RequestState, Response, SessionEnd, SessionStart, SessionTorn, kind,
 };
 use super::keys::MasterKey;
+use super::proof::Proof;
 use super::seal;
 use super::store::{PUBLIC_FILE, STORE_FILE, Sealed, Store, StoreError, View};
 use super::tree::{self, Edge, Hash, TILE_WIDTH, leaf_hash};
@@ -93,6 +95,8 @@ pub struct Record {
     pub index: u64,
     /// Its leaf hash.
     pub leaf: Hash,
+    /// The entry's bytes, as stored.
+    pub line: Vec<u8>,
     /// The entry.
     pub entry: Entry,
     /// Its payload.
@@ -114,6 +118,8 @@ pub struct SessionRecord {
     pub checkpoint: String,
     /// Proof that the last entry shown is in the log.
     pub inclusion: Inclusion,
+    /// The same proof, with its checkpoint.
+    pub proof: Proof,
 }
 
 /// An RFC 6962 inclusion proof.
@@ -210,10 +216,7 @@ impl Reader {
     pub fn session(&self, id: &str) -> Result<Option<SessionRecord>, Error> {
         let view = self.view()?;
         let Some(summary) = summary(&view, id).map_err(store_error)? else { return Ok(None) };
-        let key = match &self.master {
-            Some(master) => master.session(id)?,
-            None => None,
-        };
+        let key = self.payload_key(id)?;
         let mut places = Vec::new();
         let mut more = 0;
         let mut walk = |sequence, index| {
@@ -238,22 +241,33 @@ impl Reader {
                 gaps.push(format!("entry {index}: {what}"));
             }
             let payload = payload(&view, id, index, &entry, key.as_ref().map(|key| key.as_slice()));
-            records.push(Record { index, leaf, entry, payload: payload.map_err(store_error)? });
+            let payload = payload.map_err(store_error)?;
+            records.push(Record { index, leaf, line, entry, payload });
         }
         let (size, checkpoint) = view.last_checkpoint().map_err(store_error)?.unwrap_or_default();
         let last = records.last().map_or((0, [0; 32]), |record| (record.index, record.leaf));
-        let proof =
+        let hashes =
             tree::inclusion_proof(last.0, size, &mut |from, count| subtree(&view, from, count));
+        let hashes = hashes.map_err(store_error)?;
         let inclusion = Inclusion {
             index: last.0,
             size,
             leaf: hex(&last.1),
-            hashes: proof.map_err(store_error)?.iter().map(|hash| hex(hash)).collect(),
+            hashes: hashes.iter().map(|hash| hex(hash)).collect(),
         };
-        Ok(Some(SessionRecord { summary, records, gaps, more, checkpoint, inclusion }))
+        let proof = Proof { index: last.0, hashes, checkpoint: checkpoint.clone() };
+        Ok(Some(SessionRecord { summary, records, gaps, more, checkpoint, inclusion, proof }))
     }
 
-    fn view(&self) -> Result<View, Error> {
+    /// The key of one session's payloads; `None` when it was erased or the copy has no keys.
+    pub(in crate::audit) fn payload_key(
+        &self,
+        id: &str,
+    ) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
+        self.master.as_ref().map_or(Ok(None), |master| master.session(id))
+    }
+
+    pub(in crate::audit) fn view(&self) -> Result<View, Error> {
         self.store.view().map_err(store_error)
     }
 }

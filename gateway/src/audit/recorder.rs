@@ -23,7 +23,7 @@ use super::entry::{
     TokenBinding, clip, clip_to, kind,
 };
 use super::log::Core;
-use super::seal::{Sealed, SessionKey, fresh_key, sealed_bytes};
+use super::seal::{Sealed, SessionKey, fresh_key, key_commitment, sealed_bytes};
 use super::store::Mark;
 use crate::fault::Fault;
 use crate::identity::Claims;
@@ -135,6 +135,7 @@ impl Recorder {
             peer: session.peer().to_string(),
             agent: clip(session.principal().agent()),
             token: TokenBinding::brief(claims),
+            payload_key: Some(key_commitment(bytes.as_slice())),
         };
         let chain = Mutex::new(Chain::default());
         let memo = Memo::default();

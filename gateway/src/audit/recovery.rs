@@ -93,7 +93,8 @@ pub(in crate::audit) fn open(
     }));
     let keystore = Keystore::open(dir)?;
     let key = signer.key().text();
-    let mut committer = Committer { store, signer, keystore, tree: found.tree, health };
+    let mut committer =
+        Committer { store, signer: Arc::new(signer), keystore, tree: found.tree, health };
     let meta = [("format", STORE_FORMAT.to_owned()), ("origin", origin), ("vkey", key.clone())];
     let meta = if fresh { meta.as_slice() } else { &[] };
     committer.begin(items, meta).map_err(|error| Error::store(dir, error))?;

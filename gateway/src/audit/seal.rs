@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::checkpoint::hex;
+use super::tree::sha256;
 use crate::limits::{PAYLOAD_BYTES_MAX, PAYLOAD_PART_BYTES_MAX};
 
 /// Length of a key, bytes.
@@ -75,6 +76,13 @@ pub(in crate::audit) fn fresh_key() -> Result<Zeroizing<[u8; KEY_BYTES]>, SealEr
 /// A cipher from key bytes.
 pub(in crate::audit) fn cipher(bytes: &[u8]) -> Result<LessSafeKey, SealError> {
     UnboundKey::new(&AES_256_GCM, bytes).map(LessSafeKey::new).map_err(|_| SealError::Cipher)
+}
+
+/// What a session says of its payload key: SHA-256 of a title and the key, hex. The cipher alone
+/// does not tie a ciphertext to one key, and a key shown later must be the one that sealed. The
+/// key is 32 random bytes, so the hash tells nothing once the key is destroyed.
+pub fn key_commitment(key: &[u8]) -> String {
+    hex(&sha256(&[b"portcullis payload key 1\n".as_slice(), key]))
 }
 
 fn nonce(payload: u64, part: u32) -> Nonce {
@@ -161,6 +169,31 @@ fn cut(chunks: &[&[u8]], total: usize) -> Vec<Vec<u8>> {
     }
     parts.push(part);
     parts
+}
+
+/// True when these plain bytes, sealed with this key, are the payload that the entry commits to.
+pub(in crate::audit) fn is_payload(
+    key: &[u8],
+    session: &str,
+    reference: &PayloadRef,
+    plain: &[u8],
+) -> bool {
+    let Ok(key) = cipher(key) else { return false };
+    let mut hash = Context::new(&SHA256);
+    let (mut bytes, mut count) = (0, 0);
+    for (mut part, number) in cut(&[plain], plain.len()).into_iter().zip(0_u32..) {
+        let aad = bound(session, reference.n, number, reference.parts, &reference.media);
+        let sealed = key.seal_in_place_append_tag(nonce(reference.n, number), aad, &mut part);
+        if sealed.is_err() {
+            return false;
+        }
+        hash.update(&part);
+        bytes += part.len() as u64;
+        count += 1;
+    }
+    reference.alg == ALGORITHM
+        && (reference.parts, reference.bytes) == (count, bytes)
+        && reference.sha256 == hex(hash.finish().as_ref())
 }
 
 /// Decrypts a payload from its parts.

@@ -40,6 +40,8 @@ const META: TableDefinition<&str, &str> = TableDefinition::new("meta");
 const EDGE: TableDefinition<u8, &[u8]> = TableDefinition::new("edge");
 /// The store's file in the log's folder.
 pub(in crate::audit) const STORE_FILE: &str = "log.redb";
+/// What a store's file begins with (redb's design document, super-header).
+pub(in crate::audit) const STORE_MAGIC: &[u8] = b"redb\x1a\x0a\xa9\x0d\x0a";
 /// The public key's file in the log's folder.
 pub(in crate::audit) const PUBLIC_FILE: &str = "log.vkey";
 /// Version of the tables, in `meta` under `format`.
@@ -224,6 +226,7 @@ fn put_tree(write: &WriteTransaction, batch: &Batch<'_>) -> std::result::Result<
 mod copy;
 pub mod pack;
 mod sealed;
+mod shape;
 
 pub(in crate::audit) use copy::copy;
 pub(in crate::audit) use sealed::Sealed;

@@ -136,6 +136,12 @@ impl Tree {
         &self.edge
     }
 
+    /// The tiles that are begun and not full: level and hashes, lowest first.
+    pub fn partial(&self) -> impl Iterator<Item = (u8, &[Hash])> {
+        let begun = (0..=u8::MAX).zip(&self.partial).filter(|(_, hashes)| !hashes.is_empty());
+        begun.map(|(level, hashes)| (level, hashes.as_slice()))
+    }
+
     /// Adds the next leaf; tiles that it completes are appended to `full`.
     pub fn push(&mut self, leaf: Hash, full: &mut Vec<Tile>) {
         self.edge.push(leaf);

@@ -1,29 +1,33 @@
-//! Judging a log that no gateway holds: every byte that a proof can reach.
+//! Judging a log, a directory of tiles or a report bundle offline: every byte that a proof can
+//! reach.
 //!
 //! It shares the entry, tree, checkpoint and store code with the writer, and nothing else: no
-//! key, no committer, no state. It changes nothing.
+//! committer, no state. It changes nothing.
 
+mod bundle;
 mod chain;
+mod judgement;
+mod tiles;
 mod walk;
 
 pub use chain::Chain;
+pub use judgement::{
+    Checked, EXIT_CANNOT_JUDGE, EXIT_INTACT, EXIT_ROLLED_BACK, EXIT_TAMPERED, Form, Judgement,
+    KeySource,
+};
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
-
+use self::judgement::Judged;
 use self::walk::Walk;
+use super::bundle::archive;
 use super::checkpoint::{Checkpoint, VerifierKey, hex};
-use super::store::{PUBLIC_FILE, STORE_FILE, STORE_FORMAT, Sealed, Store, StoreError, View};
-
-/// Exit code for [`Judgement::Intact`].
-pub const EXIT_INTACT: u8 = 0;
-/// Exit code for [`Judgement::Tampered`].
-pub const EXIT_TAMPERED: u8 = 1;
-/// Exit code for [`Judgement::RolledBack`].
-pub const EXIT_ROLLED_BACK: u8 = 2;
-/// Exit code for [`Judgement::CannotJudge`].
-pub const EXIT_CANNOT_JUDGE: u8 = 3;
+use super::store::{
+    PUBLIC_FILE, STORE_FILE, STORE_FORMAT, STORE_MAGIC, Sealed, Store, StoreError, View,
+};
+use super::tiles::CHECKPOINT;
+use crate::limits::BUNDLE_BYTES_MAX;
 
 /// What the verifier may rely on that is not part of the log.
 #[derive(Clone, Debug, Default)]
@@ -36,133 +40,26 @@ pub struct Pins {
     pub checkpoint_file: Option<PathBuf>,
 }
 
-/// Where the public key came from.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum KeySource {
-    /// The file beside the store: proves nothing against somebody who could write there.
-    Folder,
-    /// The file that the caller named.
-    Pinned,
-    /// The store itself: proves nothing against somebody who could write there.
-    Store,
-}
-
-/// What was checked of an intact log.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-pub struct Checked {
-    /// `audit.<organization>/<gateway>/<epoch>`.
-    pub origin: String,
-    /// Entries, each hashed from its stored bytes.
-    pub entries: u64,
-    /// Root over them, hex.
-    pub root: String,
-    /// Checkpoints whose size and root were recomputed.
-    pub checkpoints: u64,
-    /// Checkpoints whose signature was checked, newest first.
-    pub signatures: u64,
-    /// Sessions whose chain was followed.
-    pub sessions: u64,
-    /// Sessions without a last entry.
-    pub open: u64,
-    /// Payloads whose ciphertext was hashed.
-    pub payloads: u64,
-    /// Where the public key came from.
-    pub key_source: KeySource,
-    /// A checkpoint from elsewhere was compared.
-    pub pinned_checkpoint: bool,
-}
-
-/// The verifier's answer.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-#[serde(tag = "judgement", rename_all = "snake_case")]
-pub enum Judgement {
-    /// No answer can be given.
-    CannotJudge {
-        /// Why.
-        why: String,
-    },
-    /// Everything agrees.
-    Intact(Checked),
-    /// The log is older than a checkpoint of it that was kept elsewhere.
-    RolledBack {
-        /// Entries there are.
-        entries: u64,
-        /// Entries there must be at least.
-        expected: u64,
-    },
-    /// Something was changed.
-    Tampered {
-        /// The first bad entry, where one can be named.
-        index: Option<u64>,
-        /// What is wrong.
-        what: String,
-    },
-}
-
-impl Judgement {
-    /// The exit code that tells it to scripts.
-    pub fn exit_code(&self) -> u8 {
-        match self {
-            Self::CannotJudge { .. } => EXIT_CANNOT_JUDGE,
-            Self::Intact(_) => EXIT_INTACT,
-            Self::RolledBack { .. } => EXIT_ROLLED_BACK,
-            Self::Tampered { .. } => EXIT_TAMPERED,
-        }
-    }
-
-    fn tampered(index: Option<u64>, what: impl Into<String>) -> Self {
-        Self::Tampered { index, what: what.into() }
-    }
-
-    fn unsure(why: impl Into<String>) -> Self {
-        Self::CannotJudge { why: why.into() }
+impl Pins {
+    /// The public key that the caller named.
+    fn key(&self) -> Judged<Option<VerifierKey>> {
+        let Some(path) = &self.key_file else { return Ok(None) };
+        let unsure =
+            |why: String| Box::new(Judgement::unsure(format!("the key {}: {why}", path.display())));
+        let text = std::fs::read_to_string(path).map_err(|error| unsure(error.to_string()))?;
+        VerifierKey::read(&text).map(Some).map_err(|error| unsure(error.to_string()))
     }
 }
 
-impl std::fmt::Display for Judgement {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::CannotJudge { why } => write!(f, "cannot judge: {why}"),
-            Self::Intact(checked) => {
-                writeln!(f, "intact: {}", checked.origin)?;
-                writeln!(f, "  entries      {} (root {})", checked.entries, checked.root)?;
-                writeln!(
-                    f,
-                    "  checkpoints  {} recomputed, {} signatures checked",
-                    checked.checkpoints, checked.signatures
-                )?;
-                writeln!(f, "  sessions     {} ({} still open)", checked.sessions, checked.open)?;
-                writeln!(f, "  payloads     {}", checked.payloads)?;
-                match checked.key_source {
-                    KeySource::Pinned => writeln!(f, "  key          pinned by you")?,
-                    KeySource::Folder | KeySource::Store => writeln!(
-                        f,
-                        "  key          from beside the log: better pin a copy kept elsewhere"
-                    )?,
-                }
-                f.write_str(if checked.pinned_checkpoint {
-                    "  rollback     excluded up to the checkpoint you pinned"
-                } else {
-                    "  rollback     not excluded: no checkpoint kept elsewhere was given"
-                })
-            }
-            Self::RolledBack { entries, expected } => write!(
-                f,
-                "rolled back: the log has {entries} entries, your checkpoint proves {expected}"
-            ),
-            Self::Tampered { index: Some(index), what } => {
-                write!(f, "tampered: first bad entry {index}: {what}")
-            }
-            Self::Tampered { index: None, what } => write!(f, "tampered: {what}"),
-        }
-    }
-}
-
-/// Judges a log: a folder with `log.redb`, or a copy of that file.
+/// Judges a log (a folder with `log.redb`, or a copy of that file), a directory of tiles, or a
+/// report bundle.
 pub fn verify(path: &Path, pins: &Pins) -> Judgement {
     // The file may be hostile, and redb's debug checks panic on some damage.
-    let judged = std::panic::catch_unwind(|| judge(path, pins));
+    let judged = std::panic::catch_unwind(|| match form(path) {
+        Form::Bundle => bundle(path, pins),
+        Form::Log => judge(path, pins),
+        Form::Tiles => tiles::judge(path, pins),
+    });
     match judged {
         Ok(Ok(checked)) => Judgement::Intact(checked),
         Ok(Err(judgement)) => *judgement,
@@ -170,7 +67,34 @@ pub fn verify(path: &Path, pins: &Pins) -> Judgement {
     }
 }
 
-type Judged<T> = Result<T, Box<Judgement>>;
+/// What a path seems to be; what is nothing of ours is left to the store to refuse.
+fn form(path: &Path) -> Form {
+    if path.is_dir() {
+        let tiles = path.join(CHECKPOINT).exists() && !path.join(STORE_FILE).exists();
+        return if tiles { Form::Tiles } else { Form::Log };
+    }
+    let (at, word) = archive::MAGIC;
+    let mut start = Vec::new();
+    let read = std::fs::File::open(path)
+        .and_then(|file| file.take((at + word.len()) as u64).read_to_end(&mut start));
+    let store = start.starts_with(STORE_MAGIC);
+    if read.is_ok() && !store && start.ends_with(word) { Form::Bundle } else { Form::Log }
+}
+
+fn bundle(path: &Path, pins: &Pins) -> Judged<Checked> {
+    let failed = |error: std::io::Error| {
+        Box::new(Judgement::unsure(format!("can't read {}: {error}", path.display())))
+    };
+    let file = std::fs::File::open(path).map_err(failed)?;
+    let mut bytes = Vec::new();
+    file.take(BUNDLE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() as u64 > BUNDLE_BYTES_MAX {
+        let why = format!("the bundle has more than {BUNDLE_BYTES_MAX} bytes");
+        return Err(Box::new(Judgement::unsure(why)));
+    }
+    let key = pins.key()?;
+    bundle::judge(&bytes, key.as_ref())
+}
 
 fn store_failed(error: &StoreError) -> Box<Judgement> {
     Box::new(Judgement::unsure(match error {
@@ -186,12 +110,24 @@ fn judge(path: &Path, pins: &Pins) -> Judged<Checked> {
     let file = if folder { path.join(STORE_FILE) } else { path.to_owned() };
     let store = Sealed::open(&file).map_err(|error| store_failed(&error))?;
     let view = store.view().map_err(|error| store_failed(&error))?;
+    judge_view(folder.then_some(path), &view, pins)
+}
+
+fn judge_view(folder: Option<&Path>, view: &View, pins: &Pins) -> Judged<Checked> {
     let format = view.meta("format").map_err(|error| store_failed(&error))?;
-    if let Some(format) = format.filter(|format| format != STORE_FORMAT) {
+    let format = format.unwrap_or_default();
+    if format != STORE_FORMAT {
         let why = format!("the store has format {format:?}, this program reads {STORE_FORMAT}");
         return Err(Box::new(Judgement::unsure(why)));
     }
-    let (key, source) = find_key(folder.then_some(path), &view, pins)?;
+    let (key, source) = find_key(folder, view, pins)?;
+    let origin = view.meta("origin").map_err(|error| store_failed(&error))?;
+    if origin.as_deref() != Some(key.name()) {
+        return Err(Box::new(Judgement::tampered(
+            None,
+            "the store names another log than its key",
+        )));
+    }
     let pinned = pinned_checkpoint(&key, pins)?;
     let size = view.size().map_err(|error| store_failed(&error))?;
     let last = view.last_checkpoint().map_err(|error| store_failed(&error))?;
@@ -208,13 +144,14 @@ fn judge(path: &Path, pins: &Pins) -> Judged<Checked> {
         return Err(Box::new(Judgement::RolledBack { entries, expected: pinned.size }));
     }
     let mut walk =
-        Walk::new(&view, &key, last, pinned.as_ref()).map_err(|error| store_failed(&error))?;
+        Walk::new(view, &key, last, pinned.as_ref()).map_err(|error| store_failed(&error))?;
     let failed = walk.run().map_err(|error| store_failed(&error))?;
     if let Some(judgement) = failed {
         return Err(Box::new(judgement));
     }
     let found = walk.counts();
     Ok(Checked {
+        form: Form::Log,
         origin: key.name().to_owned(),
         entries: size,
         root: hex(&found.root),
@@ -230,11 +167,8 @@ fn judge(path: &Path, pins: &Pins) -> Judged<Checked> {
 
 fn find_key(folder: Option<&Path>, view: &View, pins: &Pins) -> Judged<(VerifierKey, KeySource)> {
     let stored = view.meta("vkey").map_err(|error| store_failed(&error))?.unwrap_or_default();
-    let (text, source) = if let Some(path) = &pins.key_file {
-        let text = std::fs::read_to_string(path).map_err(|error| {
-            Judgement::unsure(format!("can't read the key {}: {error}", path.display()))
-        })?;
-        (text, KeySource::Pinned)
+    let (text, source) = if let Some(key) = pins.key()? {
+        (key.text(), KeySource::Pinned)
     } else if let Some(Ok(text)) =
         folder.map(|folder| std::fs::read_to_string(folder.join(PUBLIC_FILE)))
     {

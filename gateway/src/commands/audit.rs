@@ -7,10 +7,10 @@ use serde_json::json;
 
 use super::client::Client;
 use super::{Stop, print};
-use crate::audit::Reader;
 use crate::audit::entry::Entry;
-use crate::audit::verify::{Pins, verify};
-use crate::cli::Audit;
+use crate::audit::verify::{EXIT_CANNOT_JUDGE, Judgement, Pins, verify};
+use crate::audit::{Reader, tiles};
+use crate::cli::{AdminArgs, Audit};
 
 pub(super) async fn run(command: Audit, out: &mut (dyn Write + Send)) -> Result<(), Stop> {
     match command {
@@ -23,20 +23,44 @@ pub(super) async fn run(command: Audit, out: &mut (dyn Write + Send)) -> Result<
             let bytes = client.download("/v1/log/snapshot", &file).await?;
             print(out, &format!("{}: {bytes} bytes", file.display()))
         }
-        Audit::Verify { path, key, checkpoint, json } => {
-            let judgement = verify(&path, &Pins { key_file: key, checkpoint_file: checkpoint });
-            let text = if json {
-                serde_json::to_string(&judgement)
-                    .map_err(|_| Stop::failed("the judgement can't be written as JSON"))?
-            } else {
-                judgement.to_string()
-            };
-            print(out, &text)?;
-            match judgement.exit_code() {
-                0 => Ok(()),
-                code => Err(Stop { code, message: "".into() }),
-            }
+        Audit::Tiles { path, out: dir } => {
+            let entries = tiles::export(&path, &dir);
+            let entries = entries.map_err(|error| Stop::failed(error.to_string()))?;
+            print(out, &format!("{}: {entries} entries", dir.display()))
         }
+        Audit::Verify { path, admin, key, checkpoint, json } => {
+            let pins = Pins { key_file: key, checkpoint_file: checkpoint };
+            let judgement = match path {
+                Some(path) => verify(&path, &pins),
+                None => live(&admin, &pins).await?,
+            };
+            told(&judgement, json, out)
+        }
+    }
+}
+
+/// Judges a fresh copy of a running gateway's log. A log that can't be had can't be judged.
+async fn live(admin: &AdminArgs, pins: &Pins) -> Result<Judgement, Stop> {
+    let unjudged = |stop: Stop| Stop { code: EXIT_CANNOT_JUDGE, ..stop };
+    let client = Client::new(admin)?;
+    let dir = tempfile::tempdir()
+        .map_err(|error| unjudged(Stop::failed(format!("no folder for the copy: {error}"))))?;
+    let copy = dir.path().join("copy.redb");
+    client.download("/v1/log/snapshot", &copy).await.map_err(unjudged)?;
+    Ok(verify(&copy, pins))
+}
+
+fn told(judgement: &Judgement, json: bool, out: &mut (dyn Write + Send)) -> Result<(), Stop> {
+    let text = if json {
+        serde_json::to_string(judgement)
+            .map_err(|_| Stop::failed("the judgement can't be written as JSON"))?
+    } else {
+        judgement.to_string()
+    };
+    print(out, &text)?;
+    match judgement.exit_code() {
+        0 => Ok(()),
+        code => Err(Stop { code, message: "".into() }),
     }
 }
 

@@ -7,13 +7,16 @@ use serde_json::{Value, json};
 
 use super::client::Client;
 use super::{Stop, print};
-use crate::audit::{Reader, report};
+use crate::audit::{self, Reader, report};
 use crate::cli::{Format, Sessions, Source};
 
 pub(super) async fn run(command: Sessions, out: &mut (dyn Write + Send)) -> Result<(), Stop> {
     match command {
         Sessions::List { source, limit } => list(&source, limit, out).await,
-        Sessions::Report { id, format, source } => {
+        Sessions::Report { id, bundle: Some(file), source, .. } => {
+            bundle(checked(&id)?, &file, &source, out).await
+        }
+        Sessions::Report { id, format, source, bundle: None } => {
             let id = checked(&id)?;
             let report = match (&source.dir, format) {
                 (Some(dir), format) => at_rest(dir, id, format)?,
@@ -38,6 +41,31 @@ pub(super) async fn run(command: Sessions, out: &mut (dyn Write + Send)) -> Resu
 
 async fn online(source: &Source, id: &str, what: &str) -> Result<String, Stop> {
     Client::new(&source.admin)?.read(&format!("/v1/sessions/{id}/{what}")).await
+}
+
+/// Writes a session's report bundle to a new file.
+async fn bundle(
+    id: &str,
+    file: &Path,
+    source: &Source,
+    out: &mut (dyn Write + Send),
+) -> Result<(), Stop> {
+    if file.exists() {
+        return Err(Stop::usage(format!("{} exists already", file.display())));
+    }
+    match &source.dir {
+        Some(dir) => {
+            let made = audit::bundle::from_folder(dir, id, file);
+            if !made.map_err(|error| Stop::failed(error.to_string()))? {
+                return Err(Stop::failed("the log has no such session"));
+            }
+        }
+        None => {
+            let client = Client::new(&source.admin)?;
+            client.download(&format!("/v1/sessions/{id}/bundle"), file).await?;
+        }
+    }
+    print(out, &format!("{}: check it with `portcullis audit verify`", file.display()))
 }
 
 async fn list(source: &Source, limit: usize, out: &mut (dyn Write + Send)) -> Result<(), Stop> {

@@ -56,3 +56,21 @@ fn what_is_no_key_is_refused() {
         assert!(SigningKey::generate(name).is_none(), "{name:?}");
     }
 }
+
+#[test]
+fn a_note_with_anything_beside_signatures_is_refused() {
+    let key = SigningKey::generate("a").unwrap();
+    let note = key.sign("some text\n");
+    let good = |note: &str| Note::read(note).is_ok_and(|read| read.signed(key.key()));
+    let stranger = "\u{2014} witness.example AAAAAAAA\n";
+    assert!(good(&note) && good(&format!("{note}{stranger}")));
+    for more in ["x\n", "\n", "\u{2014} witness.example\n", "\u{2014} a+b AAAAAAAA\n", "no end"] {
+        assert!(Note::read(&format!("{note}{more}")).is_err(), "{more:?}");
+    }
+    // A false line in the key's own name spoils the note, whatever stands beside it.
+    let forged = key.sign("other text\n").lines().last().unwrap().to_owned();
+    assert!(!good(&format!("{note}{forged}\n")));
+    assert!(Note::read(&format!("{note}{}", stranger.repeat(SIGNATURES_MAX))).is_err());
+    let other = SigningKey::generate("a").unwrap();
+    assert!(!Note::read(&note).unwrap().signed(other.key()));
+}

@@ -94,6 +94,10 @@ impl Evidence for LogEvidence {
         }
     }
 
+    fn bundle_to(&self, id: &str, file: &Path) -> Result<bool, Fault> {
+        self.gateway.log.bundle_to(id, file).map_err(unreadable)
+    }
+
     fn checkpoint(&self) -> Result<String, Fault> {
         Ok(self.gateway.log.status().checkpoint)
     }

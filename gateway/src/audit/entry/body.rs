@@ -47,6 +47,10 @@ pub struct SessionStart {
     pub agent: String,
     /// What the token said.
     pub token: TokenBinding,
+    /// Hash of the key of the session's payloads
+    /// ([`key_commitment`](crate::audit::seal::key_commitment)), hex.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub payload_key: Option<String>,
 }
 
 /// What became of a request.

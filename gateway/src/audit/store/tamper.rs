@@ -10,6 +10,10 @@ use super::pack::{self, Packer, Things};
 use super::{BLOB, CKPT, EDGE, IX_SESS, LEAF, META, SESS, TAIL, TILE};
 use crate::audit::tree::{Tree, leaf_hash};
 
+mod rows;
+
+pub(in crate::audit) use rows::{Rows, TABLES};
+
 fn edit<T>(path: &Path, change: impl FnOnce(&WriteTransaction) -> T) -> T {
     let database = Database::open(path).unwrap();
     let mut write = database.begin_write().unwrap();

@@ -5,6 +5,10 @@ use crate::audit::fixture::{begin, decided, open, rows, settings};
 use crate::audit::recorder::EndReason;
 use crate::audit::store::tamper;
 
+mod evidence;
+mod mutations;
+mod second;
+
 /// A closed log with a finished session of `permits` requests; gives its store's path.
 async fn grown(dir: &Path, permits: u64) -> PathBuf {
     let log = open(dir);

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::{Chain, Judgement};
 use crate::audit::checkpoint::{Checkpoint, VerifierKey, hex};
 use crate::audit::entry::{Boot, Entry, kind};
-use crate::audit::store::{Counts, StoreError, View};
+use crate::audit::store::{Counts, STILL_OPEN, StoreError, View};
 use crate::audit::tree::{Hash, TILE_WIDTH, Tile, Tree, leaf_hash, sha256};
 use crate::limits::{VERIFY_SESSIONS_MAX, VERIFY_SIGNATURES_MAX};
 
@@ -35,7 +35,8 @@ pub(super) struct Walk<'a> {
     tile: Vec<Hash>,
     /// Size of the newest checkpoint whose root was right.
     sound: u64,
-    chains: HashMap<String, Chain>,
+    /// Sessions that have not ended, each with the index of its first entry.
+    chains: HashMap<String, (u64, Chain)>,
     seen: Seen,
 }
 
@@ -211,17 +212,34 @@ impl<'a> Walk<'a> {
             }
             self.seen.sessions += 1;
         }
-        let chain = self.chains.entry(session.clone()).or_default();
+        let fresh = || (index, Chain::default());
+        let (first, chain) = self.chains.entry(session.clone()).or_insert_with(fresh);
         if let Err(what) = chain.follow(entry, leaf) {
             return bad(index, what);
         }
+        let first = *first;
         if chain.ended() {
             self.chains.remove(session);
+            if self.view.session_ends(session)? != Some((first, index)) {
+                return bad(index, "the list of sessions has other ends for its session");
+            }
         }
         self.seen.placed += 1;
         let sequence = entry.sseq.unwrap_or_default();
         if self.view.session_entry(session, sequence)? != Some(index) {
             return bad(index, "the index of sessions does not lead to it");
+        }
+        Ok(None)
+    }
+
+    /// Sessions that have not ended stand in both lists of sessions.
+    fn open_sessions(&self) -> Step {
+        for (session, (first, _)) in &self.chains {
+            let listed = self.view.session_ends(session)? == Some((*first, STILL_OPEN))
+                && self.view.open_since(session)? == Some(*first);
+            if !listed {
+                return bad(*first, "its session has not ended, and the lists say otherwise");
+            }
         }
         Ok(None)
     }
@@ -243,6 +261,12 @@ impl<'a> Walk<'a> {
                 None,
                 "the right edge is not that of the entries",
             )));
+        }
+        if let Some(what) = self.view.misplaced()? {
+            return Ok(Some(Judgement::tampered(None, what)));
+        }
+        if let Some(wrong) = self.open_sessions()? {
+            return Ok(Some(wrong));
         }
         let open = self.chains.len() as u64;
         let rows = [
