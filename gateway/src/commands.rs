@@ -54,7 +54,7 @@ pub async fn run(cli: Cli, out: &mut (dyn Write + Send)) -> Result<(), Stop> {
         Command::Audit(command) => audit::run(command, out).await,
         Command::Check { config } => check::run(&config, out),
         Command::Demo(args) => demo::run(args, out).await,
-        Command::Plugin(command) => plugin::run(command, out),
+        Command::Plugin(command) => plugin::run(command, out).await,
         Command::Serve { config } => serve::run(&config, out).await,
         Command::Sessions(command) => sessions::run(command, out).await,
     }

@@ -27,7 +27,7 @@ use crate::export::ExportSettings;
 use crate::identity::IssuerSettings;
 use crate::limits::CONFIG_FILE_BYTES_MAX;
 use crate::listener::ListenerSettings;
-use crate::policy::signature;
+use crate::policy::{PolicySettings, signature};
 use crate::upstream::{TargetSettings, TlsMode};
 use page::{Page, Section};
 
@@ -113,6 +113,27 @@ pub fn load(path: &Path) -> Result<Config, Vec<Mistake>> {
         _ if mistakes.is_empty() => Err(alone("the file can't be used".into())),
         _ => Err(mistakes),
     }
+}
+
+/// Reads and checks one policy file by itself, for looking at what it would do.
+///
+/// # Errors
+/// Every mistake, from top to bottom.
+pub fn load_policy(path: &Path) -> Result<PolicySettings, Vec<Mistake>> {
+    let alone =
+        |what: &str| vec![Mistake { file: path.to_owned(), line: 1, column: 1, what: what.into() }];
+    let bytes = secret::read(path, CONFIG_FILE_BYTES_MAX)
+        .map_err(|why| alone(&format!("the file {why}")))?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| alone("the file is not UTF-8"))?;
+    policy::alone(path, text.to_owned())
+}
+
+/// The same for a policy that stands in no file; its paths are relative to the current folder.
+///
+/// # Errors
+/// Every mistake, from top to bottom.
+pub fn policy_of(text: String) -> Result<PolicySettings, Vec<Mistake>> {
+    policy::alone(Path::new("policy"), text)
 }
 
 fn read(page: &Page, mut top: Section<'_>) -> (Option<Config>, Vec<Mistake>) {

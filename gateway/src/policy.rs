@@ -1,6 +1,7 @@
 //! Judging: a [`Request`] becomes [`Decided`], [`Held`] or [`Denied`]; a reply becomes [`Masked`].
 
 pub mod approval;
+mod backtest;
 mod call;
 pub mod component;
 mod copy;
@@ -33,6 +34,7 @@ use crate::fault::{Blame, Fault};
 use crate::limits::{APPROVAL_IN_TRANSACTION_SECS, APPROVAL_LATE_SECS};
 use crate::protocol::{Kind, Outcome, Request, State};
 
+pub use backtest::Caller;
 pub use call::function_result;
 pub use copy::data;
 pub use generation::{Change, Generation, Policies};

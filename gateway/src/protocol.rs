@@ -348,6 +348,24 @@ impl Request {
     pub(crate) fn with_for_test(self, parameters: Vec<Parameter>, state: State) -> Self {
         Self { parameters: parameters.into(), state: state.into(), ..self }
     }
+    /// A request as the log has it, to be judged again. It has no bytes, so nothing of it can be
+    /// sent to anybody.
+    pub fn recorded(
+        kind: Kind,
+        text: &str,
+        facts: Facts,
+        parameters: Vec<Parameter>,
+        state: State,
+    ) -> Self {
+        Self {
+            kind,
+            text: text.into(),
+            facts: facts.into(),
+            parameters: parameters.into(),
+            state: state.into(),
+            wire: Bytes::new(),
+        }
+    }
     /// The kind of request.
     pub fn kind(&self) -> Kind {
         self.kind

@@ -79,8 +79,12 @@ pub(crate) const PROTOCOL_ALLOWS: [&str; 2] = ["std::net::SocketAddr", "std::net
 
 /// Calls that open a proof, and the only stages that may make them: whoever else could read the
 /// bytes out of a permit could send them somewhere else.
-pub(crate) const PROOF_CALLS: [(&str, &[&str]); 2] =
-    [(".into_wire(", &["audit", "upstream"]), (".into_frames(", &["audit", "downstream"])];
+pub(crate) const PROOF_CALLS: [(&str, &[&str]); 3] = [
+    (".into_wire(", &["audit", "upstream"]),
+    (".into_frames(", &["audit", "downstream"]),
+    // A request that no codec made: it has no bytes, and is judged only to be looked at.
+    ("Request::recorded(", &["commands"]),
+];
 
 /// Most lines of a source file.
 pub(crate) const FILE_LINES_MAX: usize = 500;

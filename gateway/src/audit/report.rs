@@ -10,6 +10,7 @@ mod text;
 pub use frames::{Table, read};
 pub use text::text;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use serde::Serialize;
@@ -22,6 +23,7 @@ use super::entry::{
 };
 use super::reader::{Inclusion, Payload, Record, SessionRecord, SessionSummary};
 use crate::policy::{Finding, PluginStamp};
+use crate::protocol::Facts;
 
 /// The report of one session.
 #[derive(Debug, Serialize)]
@@ -96,6 +98,16 @@ pub struct Command {
     pub reason: Option<String>,
     /// SHA-256 of the bytes for the target, hex.
     pub wire_sha256: String,
+    /// What the grammar said of the text.
+    pub facts: Facts,
+    /// A transaction block was open.
+    pub in_transaction: bool,
+    /// The effective role, when it was known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
+    /// `search_path`, when it was known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub search_path: Option<String>,
 }
 
 /// Makes a session's report; `public_key` is the log's ([`super::Reader::public_key`]).
@@ -208,6 +220,10 @@ fn command(json: &[u8]) -> Option<Command> {
         plugins: payload.plugins.into_owned(),
         reason: payload.reason,
         wire_sha256: payload.wire_sha256,
+        facts: payload.facts.into_owned(),
+        in_transaction: payload.in_transaction,
+        role: payload.role.map(Cow::into_owned),
+        search_path: payload.search_path.map(Cow::into_owned),
     })
 }
 

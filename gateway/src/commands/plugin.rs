@@ -1,6 +1,9 @@
 //! `portcullis plugin`: from an idea to a signed component.
 
+mod backtest;
+mod new;
 mod sign;
+mod trial;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -11,10 +14,14 @@ use super::{Stop, print};
 use crate::cli::plugin::Plugin;
 use crate::policy::component;
 
-pub(super) fn run(command: Plugin, out: &mut (dyn Write + Send)) -> Result<(), Stop> {
+pub(super) async fn run(command: Plugin, out: &mut (dyn Write + Send)) -> Result<(), Stop> {
     match command {
+        Plugin::Backtest(args) => backtest::run(args, out).await,
         Plugin::Build { dirs, out: folder, json } => build(&dirs, &folder, json, out),
         Plugin::Keygen { name, out: file, json } => sign::keygen(&name, &file, json, out),
+        Plugin::New { name, lang, kind, dir, json } => {
+            new::run(&name, lang, kind, dir.as_deref(), json, out)
+        }
         Plugin::Sign { files, key, json } => sign::sign(&files, &key, json, out),
     }
 }

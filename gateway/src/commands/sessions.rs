@@ -69,6 +69,14 @@ async fn bundle(
 }
 
 async fn list(source: &Source, limit: usize, out: &mut (dyn Write + Send)) -> Result<(), Stop> {
+    for session in summaries(source, limit).await? {
+        print(out, &session.to_string())?;
+    }
+    Ok(())
+}
+
+/// The latest sessions in short, newest first.
+pub(super) async fn summaries(source: &Source, limit: usize) -> Result<Vec<Value>, Stop> {
     let sessions = match &source.dir {
         Some(dir) => {
             let sessions = open(dir)?.sessions(limit);
@@ -80,14 +88,11 @@ async fn list(source: &Source, limit: usize, out: &mut (dyn Write + Send)) -> Re
             client.read_json(&format!("/v1/sessions?limit={limit}")).await?
         }
     };
-    for session in sessions.get("sessions").and_then(Value::as_array).into_iter().flatten() {
-        print(out, &session.to_string())?;
-    }
-    Ok(())
+    Ok(sessions.get("sessions").and_then(Value::as_array).cloned().unwrap_or_default())
 }
 
 /// The report of one session out of a folder that no gateway holds.
-fn at_rest(dir: &Path, id: &str, format: Format) -> Result<String, Stop> {
+pub(super) fn at_rest(dir: &Path, id: &str, format: Format) -> Result<String, Stop> {
     let reader = open(dir)?;
     let session = reader.session(id).map_err(|error| Stop::failed(error.to_string()))?;
     let session = session.ok_or_else(|| Stop::failed("the log has no such session"))?;
@@ -104,7 +109,7 @@ fn open(dir: &Path) -> Result<Reader, Stop> {
     Reader::open(dir).map_err(|error| Stop::failed(error.to_string()))
 }
 
-fn checked(id: &str) -> Result<&str, Stop> {
+pub(super) fn checked(id: &str) -> Result<&str, Stop> {
     let plain = id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
     if plain && !id.is_empty() {
         return Ok(id);

@@ -1,7 +1,7 @@
 //! Policy files: what requests on a target may do.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::Mistake;
 use super::page::{Item, Page, Section};
@@ -71,6 +71,23 @@ impl Policies {
         };
         self.read.insert(path, policy.clone());
         policy
+    }
+}
+
+/// Reads one policy by itself, as if the main file named approvers. Its paths are relative to the
+/// folder of `file`.
+pub(super) fn alone(file: &Path, text: String) -> Result<PolicySettings, Vec<Mistake>> {
+    let page = Page::new(file.to_owned(), text);
+    let policy = policy(&page, true);
+    let mistakes = page.mistakes();
+    match policy {
+        Some(policy) if mistakes.is_empty() => Ok(policy),
+        // Every `None` comes with a mistake; this holds even if one were forgotten.
+        _ if mistakes.is_empty() => {
+            let what = "the file can't be used".to_owned();
+            Err(vec![Mistake { file: file.to_owned(), line: 1, column: 1, what }])
+        }
+        _ => Err(mistakes),
     }
 }
 

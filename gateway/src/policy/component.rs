@@ -1,4 +1,7 @@
-//! Building a plugin: cargo for the core module, then the component around it, in process.
+//! Building a plugin: for Rust, cargo for the core module, then the component around it, in
+//! process; for other languages, their own tools.
+
+mod language;
 
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
@@ -48,6 +51,22 @@ pub enum Error {
     /// The core module is no plugin.
     #[error("{0}")]
     Encode(String),
+    /// A tool that makes components is not installed.
+    #[error("{tool} is not installed; install it with\n  {install}")]
+    Missing {
+        /// Which.
+        tool: &'static str,
+        /// How to install it.
+        install: String,
+    },
+    /// A tool that makes components failed.
+    #[error("{name}: {what}")]
+    Tool {
+        /// The plugin.
+        name: String,
+        /// What it said.
+        what: String,
+    },
     /// A file can't be read or written.
     #[error("{file}: {error}")]
     File {
@@ -67,11 +86,14 @@ pub fn encode(core_wasm: &[u8]) -> Result<Vec<u8>, Error> {
     encode().map_err(|error| Error::Encode(format!("can't make a component: {error:#}")))
 }
 
-/// Builds the plugin package in `dir` and writes `<out_dir>/<name>.wasm`.
+/// Builds the plugin in `dir`, a cargo package or a folder with `plugin.json`, and writes `<out_dir>/<name>.wasm`.
 ///
 /// # Errors
 /// The first thing that went wrong; an existing component stays as it was.
 pub fn build(dir: &Path, out_dir: &Path) -> Result<Built, Error> {
+    if let Some(manifest) = language::manifest(dir)? {
+        return finish(&manifest.name, &language::build(dir, &manifest)?, out_dir);
+    }
     let package = package(dir)?;
     // A folder of its own: the gateway itself may be building or running under `target`.
     let target_dir = package.target_dir.join("plugins-build");
@@ -79,12 +101,15 @@ pub fn build(dir: &Path, out_dir: &Path) -> Result<Built, Error> {
     let module = format!("{}.wasm", package.name.replace('-', "_"));
     let core = target_dir.join(TARGET).join("release").join(module);
     let bytes = std::fs::read(&core).map_err(|error| Error::File { file: core, error })?;
-    let component = encode(&bytes)?;
-    let file = out_dir.join(format!("{}.wasm", package.name));
+    finish(&package.name, &encode(&bytes)?, out_dir)
+}
+
+fn finish(name: &str, component: &[u8], out_dir: &Path) -> Result<Built, Error> {
+    let file = out_dir.join(format!("{name}.wasm"));
     std::fs::create_dir_all(out_dir)
-        .and_then(|()| replace(&file, &component))
+        .and_then(|()| replace(&file, component))
         .map_err(|error| Error::File { file: file.clone(), error })?;
-    Ok(Built { file, sha256: sha256(&component) })
+    Ok(Built { file, sha256: sha256(component) })
 }
 
 struct Package {
@@ -186,6 +211,11 @@ pub fn replace(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
 /// It can't be read, or is longer.
 pub fn read(file: &Path) -> Result<Vec<u8>, String> {
     super::plugin::read(file, crate::limits::PLUGIN_FILE_BYTES_MAX)
+}
+
+/// Where tools for other languages are looked for, and what the commands compile is kept.
+pub fn tools() -> PathBuf {
+    language::home()
 }
 
 /// SHA-256 of a component, hex: what a policy pins.

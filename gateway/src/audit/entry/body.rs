@@ -170,6 +170,13 @@ pub struct Parameter {
     pub binary: bool,
     /// The value in base64; none for NULL.
     pub value: Option<String>,
+    /// The type's OID on the target; 0 when it was not known.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub type_oid: u32,
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// The payload of a `request`: what must not stand in clear.

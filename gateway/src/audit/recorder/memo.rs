@@ -81,6 +81,7 @@ impl Memo {
         let parameters = request.parameters().iter().map(|parameter| Parameter {
             binary: parameter.binary,
             value: parameter.value.as_ref().map(|value| STANDARD.encode(value)),
+            type_oid: parameter.type_oid,
         });
         let payload = Payload {
             text: request.text(),
