@@ -4,8 +4,9 @@
 #   scripts/setup.sh demo     what `make demo` needs: a C compiler, libclang, PostgreSQL, wasm target
 #   scripts/setup.sh test     the above, cargo-nextest, an OpenID provider from npm, the drivers
 #                             that applications use and the Python verifier's package
-#                             (scripts/drivers.sh), and PostgreSQL's own test suites
-#                             (scripts/suites.sh)
+#                             (scripts/drivers.sh), PostgreSQL's own test suites
+#                             (scripts/suites.sh), and what makes plugins of Python and
+#                             JavaScript (scripts/languages.sh)
 #   scripts/setup.sh bench    what `make demo` needs, and PgBouncer
 #   scripts/setup.sh conformance   the same as `test`
 set -euo pipefail
@@ -156,4 +157,5 @@ fi
 if $testing; then
     "$here/drivers.sh" "$CACHE/drivers"
     "$here/suites.sh" "$CACHE/suites"
+    "$here/languages.sh" "$CACHE"
 fi

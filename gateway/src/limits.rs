@@ -276,8 +276,9 @@ pub const PLUGIN_INSTANCES_MAX: u32 = 1000;
 pub const PLUGIN_INSTANCES_KEPT_MAX: u32 = 750;
 /// Calls after which an instance is replaced by a fresh one, so that a leak stays small.
 pub const PLUGIN_INSTANCE_CALLS_MAX: u32 = 1_000;
-/// Core modules inside one component: its own and the two that `wit-component` adds.
-pub const PLUGIN_MODULES_MAX: u32 = 8;
+/// Core modules inside one component: in Rust its own and the two that `wit-component` adds, in
+/// Python those of its interpreter and libraries.
+pub const PLUGIN_MODULES_MAX: u32 = 64;
 /// Tables of one component.
 pub const PLUGIN_TABLES_MAX: u32 = 4;
 /// Elements of one table.
@@ -507,3 +508,5 @@ pub const EXPORTS_MAX: usize = 16;
 pub const EXPORT_OBJECT_SECS: u64 = 10;
 /// The longest that an operator may let them gather.
 pub const EXPORT_OBJECT_SECS_MAX: u64 = 3_600;
+/// Instances that `plugin bench` starts for one figure.
+pub const BENCH_STARTS: usize = 30;

@@ -22,6 +22,7 @@ mod plugin;
 mod report;
 mod scan;
 mod settings;
+mod shape;
 pub mod signature;
 mod text;
 
@@ -38,7 +39,7 @@ pub use backtest::Caller;
 pub use call::function_result;
 pub use copy::data;
 pub use generation::{Change, Generation, Policies};
-pub use golden::{CaseResult, Golden};
+pub use golden::{Answer, CaseResult, Decision, Figures, Golden, Heard, Shown, Table, Trial};
 pub use host::Engine;
 pub use instances::Instances;
 pub use large::{LargeRow, Piece};
@@ -46,6 +47,7 @@ pub use masking::{Breach, Guarded, Hidden, HiddenColumn, Masking, MaskingMode};
 pub use plan::{MaskedColumn, ResultPlan};
 pub use report::{completion, report, words};
 pub use settings::{DENIED, SettingRules};
+pub use shape::Shape;
 
 /// Why a policy can't be loaded, in words for the operator.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -8,6 +8,7 @@
 //! - [`gateway::Gateway`]: `portcullis serve` as its users start it.
 //! - [`operator`]: what an operator does: settings, questions, the log.
 //! - [`components`]: plugins made by hand, mostly hostile.
+//! - [`languages`]: plugins as their authors start them, in each language.
 //! - [`okta::Okta`]: the development issuer, and its people and agents.
 //! - [`oidc_provider::OidcProvider`]: an issuer by somebody else, over https.
 //! - [`clients::Psql`], [`driver`] and [`wire::Wire`]: two stock clients, and one that sends
@@ -21,6 +22,7 @@ pub mod driver;
 pub mod folder;
 pub mod gateway;
 pub mod https;
+pub mod languages;
 pub mod oidc_provider;
 pub mod okta;
 pub mod operator;

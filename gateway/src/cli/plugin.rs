@@ -18,6 +18,21 @@ pub enum Plugin {
     ///
     /// Exit codes: 0 nothing differs; 1 a verdict differs; 3 can't judge; 64 wrong usage.
     Backtest(BacktestArgs),
+    /// Measure a plugin on its own tests: calls, throughput, starts, memory.
+    Bench {
+        /// The plugin.
+        #[command(flatten)]
+        subject: Subject,
+        /// Its tests, as for `plugin test`.
+        #[arg(long, value_name = "FILE")]
+        cases: PathBuf,
+        /// How long each case is asked.
+        #[arg(long, value_name = "MS", default_value_t = 500)]
+        millis: u64,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Make components of plugins, OUT/NAME.wasm.
     ///
     /// Rust needs cargo and its target wasm32-unknown-unknown. Python needs componentize-py,
@@ -29,6 +44,26 @@ pub enum Plugin {
         /// Folder for the components.
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Load a plugin as a gateway would: imports, version, exports, grants and settings.
+    Check {
+        /// The plugin.
+        #[command(flatten)]
+        subject: Subject,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show what a component imports, exports and needs, and who signed it; nothing of it runs.
+    Inspect {
+        /// The component.
+        file: PathBuf,
+        /// A public key, `name+hash+key`, to verify its signature with; may be given again.
+        #[arg(long, value_name = "KEY")]
+        trusted: Vec<String>,
         /// Print JSON.
         #[arg(long)]
         json: bool,
@@ -63,6 +98,18 @@ pub enum Plugin {
         #[arg(long)]
         json: bool,
     },
+    /// Ask a plugin about one statement or some rows, and print its answer.
+    Run {
+        /// The plugin.
+        #[command(flatten)]
+        subject: Subject,
+        /// The question, JSON: a case of `plugin test` without `expect`.
+        #[arg(long, value_name = "FILE")]
+        case: PathBuf,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Sign components: FILE.sig is written beside each.
     ///
     /// The signature is for the file's bytes and its name, so sign a file again after renaming it.
@@ -73,6 +120,18 @@ pub enum Plugin {
         /// The private key that `plugin keygen` made, of mode 0600.
         #[arg(long, value_name = "KEY")]
         key: PathBuf,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Run a plugin's own tests.
+    Test {
+        /// The plugin.
+        #[command(flatten)]
+        subject: Subject,
+        /// The tests, JSON: statements or rows, and what the plugin must say of them.
+        #[arg(long, value_name = "FILE")]
+        cases: PathBuf,
         /// Print JSON.
         #[arg(long)]
         json: bool,

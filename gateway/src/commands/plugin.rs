@@ -1,6 +1,8 @@
 //! `portcullis plugin`: from an idea to a signed component.
 
+mod ask;
 mod backtest;
+mod look;
 mod new;
 mod sign;
 mod trial;
@@ -17,6 +19,13 @@ use crate::policy::component;
 pub(super) async fn run(command: Plugin, out: &mut (dyn Write + Send)) -> Result<(), Stop> {
     match command {
         Plugin::Backtest(args) => backtest::run(args, out).await,
+        Plugin::Bench { subject, cases, millis, json } => {
+            ask::bench(&subject, &cases, millis, json, out)
+        }
+        Plugin::Check { subject, json } => look::check(&subject, json, out),
+        Plugin::Inspect { file, trusted, json } => look::inspect(&file, &trusted, json, out),
+        Plugin::Run { subject, case, json } => ask::run(&subject, &case, json, out),
+        Plugin::Test { subject, cases, json } => ask::test(&subject, &cases, json, out),
         Plugin::Build { dirs, out: folder, json } => build(&dirs, &folder, json, out),
         Plugin::Keygen { name, out: file, json } => sign::keygen(&name, &file, json, out),
         Plugin::New { name, lang, kind, dir, json } => {

@@ -86,7 +86,8 @@ pub fn encode(core_wasm: &[u8]) -> Result<Vec<u8>, Error> {
     encode().map_err(|error| Error::Encode(format!("can't make a component: {error:#}")))
 }
 
-/// Builds the plugin in `dir`, a cargo package or a folder with `plugin.json`, and writes `<out_dir>/<name>.wasm`.
+/// Builds the plugin in `dir`, a cargo package or a folder with `plugin.json`, and writes
+/// `<out_dir>/<name>.wasm`.
 ///
 /// # Errors
 /// The first thing that went wrong; an existing component stays as it was.

@@ -112,6 +112,15 @@ impl Plugin {
         }
     }
 
+    /// Who it says it is: name and version.
+    pub(super) fn manifest(&self) -> Result<(String, String), Failure> {
+        let mut guest = Guest::start(&self.name, &self.pre, self.patient())?;
+        match self.configure(&mut guest)? {
+            Ok(manifest) => Ok((text::sentence(&manifest.name), text::sentence(&manifest.version))),
+            Err(_) => Err(Failure::answer(&self.name, "configure: settings it took before fail")),
+        }
+    }
+
     fn configure(
         &self,
         guest: &mut Guest,
@@ -304,6 +313,11 @@ impl Live {
     /// Whether it may be asked about another request.
     pub(super) fn is_fit(&self) -> bool {
         self.sound && self.calls < PLUGIN_INSTANCE_CALLS_MAX && !self.guest.is_fat()
+    }
+
+    /// Its memory and tables, bytes.
+    pub(super) fn memory_bytes(&self) -> u64 {
+        self.guest.memory_bytes() as u64
     }
 
     /// A new request or result begins for an instance that was kept.

@@ -7,7 +7,7 @@ use super::super::Stop;
 use crate::cli::plugin::Subject;
 use crate::config::{self, Mistake};
 use crate::limits::CONFIG_FILE_BYTES_MAX;
-use crate::policy::{Engine, PolicySettings, Problem, component};
+use crate::policy::{Engine, PluginSettings, PolicySettings, Problem, Trial, component};
 
 /// The engine of the commands. What it compiles is kept with the tools, since an interpreter in a
 /// component takes long to compile.
@@ -16,8 +16,21 @@ pub(super) fn engine() -> Result<Engine, Stop> {
     kept.or_else(|_| Engine::new(None)).map_err(|problem| Stop::failed(problem.to_string()))
 }
 
+/// The engine, and the plugin that the command line names.
+pub(super) fn parts(subject: &Subject) -> Result<(Engine, PluginSettings), Stop> {
+    let settings = policy(subject)?.plugins.into_iter().next();
+    let settings = settings.ok_or_else(|| Stop::usage("the policy has no such plugin"))?;
+    Ok((engine()?, settings))
+}
+
+/// Loads the plugin that the command line names. The inner error is the plugin's.
+pub(super) fn load(subject: &Subject) -> Result<Result<Trial, String>, Stop> {
+    let (engine, settings) = parts(subject)?;
+    Ok(engine.trial(&settings).map_err(|found| problems(&found)))
+}
+
 /// A policy of the one plugin alone, which allows what it does not object to.
-pub(super) fn policy(subject: &Subject) -> Result<PolicySettings, Stop> {
+fn policy(subject: &Subject) -> Result<PolicySettings, Stop> {
     if let Some(file) = &subject.policy {
         let mut policy = config::load_policy(file).map_err(mistakes)?;
         let name = subject.plugin.to_string_lossy();
@@ -69,19 +82,20 @@ pub(super) fn alone(
 /// A JSON file of the person who runs us.
 pub(super) fn json(file: &Path) -> Result<serde_json::Value, Stop> {
     let told = |why: String| Stop::usage(format!("{}: {why}", file.display()));
-    serde_json::from_slice(&bytes(file)?).map_err(|error| told(error.to_string()))
+    serde_json::from_slice(&bytes(file, CONFIG_FILE_BYTES_MAX)?)
+        .map_err(|error| told(error.to_string()))
 }
 
 /// A small file of the person who runs us.
-pub(super) fn bytes(file: &Path) -> Result<Vec<u8>, Stop> {
+pub(super) fn bytes(file: &Path, most: u64) -> Result<Vec<u8>, Stop> {
     use std::io::Read as _;
     let told = |why: String| Stop::usage(format!("{}: {why}", file.display()));
     let open = std::fs::File::open(file).map_err(|error| told(error.to_string()))?;
     let mut bytes = Vec::new();
-    let read = open.take(CONFIG_FILE_BYTES_MAX + 1).read_to_end(&mut bytes);
+    let read = open.take(most + 1).read_to_end(&mut bytes);
     read.map_err(|error| told(error.to_string()))?;
-    if bytes.len() as u64 > CONFIG_FILE_BYTES_MAX {
-        return Err(told(format!("is longer than {CONFIG_FILE_BYTES_MAX} bytes")));
+    if bytes.len() as u64 > most {
+        return Err(told(format!("is longer than {most} bytes")));
     }
     Ok(bytes)
 }

@@ -180,6 +180,11 @@ impl Guest {
         self.store.data_mut().lines = 0;
     }
 
+    /// Its memory and tables, bytes.
+    pub(in crate::policy) fn memory_bytes(&self) -> usize {
+        self.store.data().budget.bytes
+    }
+
     /// True once it uses more than half of its memory: what leaks a little with every call is
     /// replaced before it fails.
     pub(in crate::policy) fn is_fat(&self) -> bool {
