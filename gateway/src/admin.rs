@@ -6,7 +6,7 @@
 //! | `GET /v1/approvals`, `/v1/approvals/{id}` | approvers and auditors |
 //! | `POST /v1/approvals/{id}/approve`, `.../deny`, body `{"note": "..."}` | approvers |
 //! | `GET /v1/sessions`, `/v1/sessions/{id}` | auditors |
-//! | `GET /v1/sessions/{id}/report?format=text` or `json` | auditors |
+//! | `GET /v1/sessions/{id}/report?format=text`, `html` or `json` | auditors |
 //! | `GET /v1/sessions/{id}/bundle` | auditors |
 //! | `GET /v1/log/checkpoint`, `/v1/log/snapshot` | auditors |
 //!
@@ -55,6 +55,8 @@ pub trait People: Send + Sync + 'static {
 /// How a report is written.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum ReportFormat {
+    /// One HTML page.
+    Html,
     /// One JSON object.
     Json,
     /// Text for people.

@@ -252,6 +252,8 @@ pub enum Sessions {
 /// How a report is written.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum Format {
+    /// One HTML page, with no scripts and nothing to fetch.
+    Html,
     /// One JSON object.
     Json,
     /// Text for people.

@@ -449,6 +449,8 @@ pub const VERIFY_SIGNATURES_MAX: usize = 10_000;
 pub const VERIFY_SESSIONS_MAX: usize = 1_000_000;
 /// Longest report bundle that the verifier reads.
 pub const BUNDLE_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+/// Step of the wall clock that a report warns of.
+pub const REPORT_CLOCK_STEP_MILLIS: u64 = 50;
 /// Rows that a report shows of one result.
 pub const REPORT_ROWS_MAX: usize = 20;
 /// Columns that a report shows of one result.

@@ -114,6 +114,11 @@ pub(super) fn text(text: String) -> Reply {
     whole("text/plain; charset=utf-8", text.into())
 }
 
+/// A page, which a browser shows without its style: nothing inside may run or be fetched.
+pub(super) fn html(text: String) -> Reply {
+    whole("text/html; charset=utf-8", text.into())
+}
+
 /// A file, in pieces.
 pub(super) fn file(name: &'static str, pieces: mpsc::Receiver<std::io::Result<Bytes>>) -> Reply {
     let mut reply = reply("application/octet-stream", Content::Pieces(pieces));

@@ -180,9 +180,10 @@ async fn report(desk: &Desk, person: &Principal, id: &str, query: &str) -> Outco
     auditor(desk, person)?;
     let format = match parameter(query, "format")? {
         None | Some("text") => ReportFormat::Text,
+        Some("html") => ReportFormat::Html,
         Some("json") => ReportFormat::Json,
         Some(_) => {
-            let expected = "`format` is text or json";
+            let expected = "`format` is text, html or json";
             return Err(Refusal::new(StatusCode::BAD_REQUEST, "query_invalid", expected));
         }
     };
@@ -196,6 +197,7 @@ async fn report(desk: &Desk, person: &Principal, id: &str, query: &str) -> Outco
     });
     let text = found.await?.ok_or_else(no_session)?;
     Ok(match format {
+        ReportFormat::Html => reply::html(text),
         ReportFormat::Text => reply::text(text),
         ReportFormat::Json => reply::json_text(text),
     })

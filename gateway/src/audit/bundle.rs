@@ -115,6 +115,7 @@ fn write(
     let report = report::report(record, &vkey);
     files.add(README, INSTRUCTIONS.replace("SESSION", id).as_bytes())?;
     files.add("report.txt", report::text(&report).as_bytes())?;
+    files.add("report.html", report::html(&report).as_bytes())?;
     files.add("report.json", report::json(&report)?.as_bytes())?;
     let lines = record.records.iter().flat_map(|record| [record.line.as_slice(), b"\n"]);
     files.add(LEAVES, &lines.collect::<Vec<_>>().concat())?;

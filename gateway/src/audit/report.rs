@@ -1,13 +1,15 @@
-//! One session's report: for a person as text, for machines as JSON.
+//! One session's report: for a person as text or a page, for machines as JSON.
 //!
 //! It says what the log says, checked along the session's chain: who, what exactly, how it was
 //! judged, who approved, what came back as the client got it. It never says that the agent was
 //! right.
 
 mod frames;
+mod html;
 mod text;
 
 pub use frames::{Table, read};
+pub use html::html;
 pub use text::text;
 
 use std::borrow::Cow;
@@ -19,9 +21,11 @@ use time::OffsetDateTime;
 
 use super::checkpoint::hex;
 use super::entry::{
-    Approval, Parameter, Request, RequestPayload, Response, SessionStart, TokenBinding, kind,
+    Approval, Parameter, Request, RequestPayload, RequestState, Response, SessionStart,
+    TokenBinding, kind,
 };
 use super::reader::{Inclusion, Payload, Record, SessionRecord, SessionSummary};
+use crate::limits::REPORT_CLOCK_STEP_MILLIS;
 use crate::policy::{Finding, PluginStamp};
 use crate::protocol::Facts;
 
@@ -42,6 +46,8 @@ pub struct Report<'a> {
     pub token: Option<TokenBinding>,
     /// Everything that happened, in order.
     pub timeline: Vec<Moment<'a>>,
+    /// How far the times can be trusted.
+    pub clock: Clock,
     /// Every place where the chain does not hold.
     pub gaps: &'a [String],
     /// Entries beyond those shown.
@@ -52,6 +58,38 @@ pub struct Report<'a> {
     pub inclusion: &'a Inclusion,
     /// The log's public key.
     pub public_key: String,
+}
+
+/// How the wall clock ran during a session, as far as its entries tell.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
+pub struct Clock {
+    /// Largest step of the wall clock against the monotonic one between two entries.
+    pub step_millis: u64,
+    /// Times that the machine started between two entries; steps across a start can't be told.
+    pub reboots: u64,
+}
+
+impl Clock {
+    fn of(records: &[Record]) -> Self {
+        let mut clock = Self::default();
+        for (before, after) in records.iter().zip(records.iter().skip(1)) {
+            let (before, after) = (&before.entry, &after.entry);
+            if before.boot != after.boot {
+                clock.reboots += 1;
+                continue;
+            }
+            let wall = i128::from(after.ts) - i128::from(before.ts);
+            let mono = i128::from(after.mono) - i128::from(before.mono);
+            let step = (wall - mono).unsigned_abs() / 1_000_000;
+            clock.step_millis = clock.step_millis.max(u64::try_from(step).unwrap_or(u64::MAX));
+        }
+        clock
+    }
+
+    /// True when somebody set the clock, or the machine slept.
+    pub fn stepped(&self) -> bool {
+        self.step_millis >= REPORT_CLOCK_STEP_MILLIS
+    }
 }
 
 /// One entry of the timeline.
@@ -81,6 +119,13 @@ pub struct Moment<'a> {
     /// Why the payload can't be shown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unreadable: Option<&'static str>,
+}
+
+impl Moment<'_> {
+    /// What became of a request.
+    fn state(&self) -> Option<RequestState> {
+        serde_json::from_str::<Request>(self.body.get()).ok().map(|request| request.state)
+    }
 }
 
 /// The exact command of a request.
@@ -130,6 +175,7 @@ pub fn report<'a>(record: &'a SessionRecord, public_key: &str) -> Report<'a> {
         client,
         token: whole.or(brief),
         timeline: record.records.iter().map(|record| moment(record, &mut asked)).collect(),
+        clock: Clock::of(&record.records),
         gaps: &record.gaps,
         more: record.more,
         checkpoint: &record.checkpoint,

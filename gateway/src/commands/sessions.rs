@@ -20,6 +20,7 @@ pub(super) async fn run(command: Sessions, out: &mut (dyn Write + Send)) -> Resu
             let id = checked(&id)?;
             let report = match (&source.dir, format) {
                 (Some(dir), format) => at_rest(dir, id, format)?,
+                (None, Format::Html) => online(&source, id, "report?format=html").await?,
                 (None, Format::Json) => online(&source, id, "report?format=json").await?,
                 (None, Format::Text) => online(&source, id, "report?format=text").await?,
             };
@@ -101,6 +102,7 @@ pub(super) fn at_rest(dir: &Path, id: &str, format: Format) -> Result<String, St
         Format::Json => {
             report::json(&report).map_err(|_| Stop::failed("the report can't be written as JSON"))
         }
+        Format::Html => Ok(report::html(&report)),
         Format::Text => Ok(report::text(&report)),
     }
 }

@@ -89,6 +89,7 @@ impl Evidence for LogEvidence {
         let Some(record) = reader.session(id).map_err(unreadable)? else { return Ok(None) };
         let report = report::report(&record, reader.public_key());
         match format {
+            ReportFormat::Html => Ok(Some(report::html(&report))),
             ReportFormat::Text => Ok(Some(report::text(&report))),
             ReportFormat::Json => report::json(&report).map(Some).map_err(unreadable),
         }

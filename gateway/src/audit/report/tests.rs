@@ -39,10 +39,9 @@ fn long_results_say_how_much_is_missing() {
     assert!(table.rows[0][0].as_ref().unwrap().ends_with("[40 more]"));
 }
 
-#[tokio::test]
-async fn a_report_reads_like_the_session() {
-    let dir = tempfile::tempdir().unwrap();
-    let log = open(dir.path());
+/// A session with something of everything.
+pub(super) async fn recorded(dir: &std::path::Path) -> SessionRecord {
+    let log = open(dir);
     let recorder = begin(&log).await;
     let number = recorder.permit(decided("SELECT\n '\u{1b}[2J'")).await.unwrap().await.unwrap();
     let part = vec![(number.number(), rows("email", &["a***", "b***"]))];
@@ -61,8 +60,15 @@ async fn a_report_reads_like_the_session() {
     recorder.end(EndReason::Downstream).await.unwrap();
     let reader = log.reader();
     let id = reader.sessions(1).unwrap().remove(0).id;
-    let record = reader.session(&id).unwrap().unwrap();
-    let report = report(&record, reader.public_key());
+    reader.session(&id).unwrap().unwrap()
+}
+
+#[tokio::test]
+async fn a_report_reads_like_the_session() {
+    let dir = tempfile::tempdir().unwrap();
+    let record = recorded(dir.path()).await;
+    let key = record.proof.checkpoint.lines().next().unwrap().to_owned();
+    let report = report(&record, &key);
     let text = text(&report);
     for expected in [
         "agent-7",

@@ -34,6 +34,8 @@ fn write_all(out: &mut String, report: &Report<'_>) -> Result {
     for gap in report.gaps {
         writeln!(out, "  GAP         {}", printable(gap))?;
     }
+    let clock = if report.clock.stepped() { "the wall clock was set" } else { "ran evenly" };
+    writeln!(out, "  clock       {clock} (largest step {} ms)", report.clock.step_millis)?;
     match report.session.state {
         SessionState::Ended => {}
         SessionState::Open => writeln!(out, "  open        the session has not ended yet")?,
@@ -155,7 +157,7 @@ fn entry(out: &mut String, moment: &Moment<'_>) -> Result {
     Ok(())
 }
 
-fn headline(moment: &Moment<'_>) -> String {
+pub(super) fn headline(moment: &Moment<'_>) -> String {
     let body = moment.body.get();
     let said = match moment.kind {
         kind::REQUEST => serde_json::from_str::<Request>(body).ok().map(|it| request(&it)),
@@ -276,7 +278,7 @@ fn table(out: &mut String, table: &Table) -> Result {
 }
 
 /// The text with control and direction characters escaped.
-fn printable(text: &str) -> String {
+pub(super) fn printable(text: &str) -> String {
     let steers = |char: char| {
         char.is_control()
             || matches!(char, '\u{200e}' | '\u{200f}')
