@@ -7,8 +7,8 @@ use portcullis_tests::operator::{ALLOW, Stage, ask};
 use portcullis_tests::plugins;
 use serde_json::{Value, json};
 
-/// A stage with one recorded session: a read, a write with a bound value, and a refusal by the
-/// policy's plugin.
+/// A stage with one recorded session: a read, a write with a parameter, a refusal by the policy's
+/// plugin, and one by the gateway, which can't read the text.
 fn recorded(sql: &str) -> Stage {
     let stage = Stage::new(&scoring(90));
     let gateway = stage.site.start();
@@ -36,7 +36,8 @@ fn backtest(stage: &Stage, arguments: &[&str]) -> (Option<i32>, Value) {
 
 const SESSION: &str = "SELECT 7;\n\
      PREPARE p(int) AS UPDATE orders SET quantity = $1 WHERE id = 1;\n\
-     DROP TABLE orders;\n";
+     DROP TABLE orders;\n\
+     SELEC 7;\n";
 
 #[test]
 fn the_same_policy_judges_the_same_and_a_stricter_one_does_not() {
@@ -45,6 +46,7 @@ fn the_same_policy_judges_the_same_and_a_stricter_one_does_not() {
     assert_eq!(code, Some(0), "{told:#}");
     assert!(told["judged"].as_u64() >= Some(3), "{told:#}");
     assert_eq!((&told["differ"], &told["same"]), (&json!(0), &told["judged"]));
+    assert_eq!(told["by_gateway"], 1, "what can't be read is no policy's verdict: {told:#}");
 
     stage.site.set_policy(&scoring(1));
     let (code, told) = backtest(&stage, &["--policy", "shop.policy.toml"]);
