@@ -258,6 +258,18 @@ pub const ADMIN_REPLY_SECS_MAX: u64 = 60;
 /// How often the plugin clock ticks; a call is stopped at most two ticks after its deadline. A
 /// faster clock costs an idle gateway more wake-ups than it is worth.
 pub const PLUGIN_TICK_MILLIS: u64 = 5;
+/// Ticks after which a call leaves the thread of its session and goes on by turns.
+pub const PLUGIN_INLINE_TICKS: u64 = 2;
+/// Calls that may be slow at once, over all sessions; each holds a thread while it is.
+pub const PLUGIN_SLOW_CALLS_MAX: usize = 64;
+/// Failures of a plugin in a row, in one session, after which it is not asked for a while.
+pub const PLUGIN_STRIKES: u32 = 3;
+/// How long that while is at first; it doubles with each failure that follows.
+pub const PLUGIN_BACKOFF_MILLIS: u64 = 1_000;
+/// How long it is at most.
+pub const PLUGIN_BACKOFF_MILLIS_MAX: u64 = 60_000;
+/// How often one session's failures of one plugin become an event of the log.
+pub const PLUGIN_TRAP_SECS: u64 = 60;
 /// Most memory an operator may give one instance of a plugin, memories and tables together.
 pub const PLUGIN_MEMORY_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// How many times a call's budget the first `configure` at load may take.

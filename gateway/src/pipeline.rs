@@ -40,7 +40,7 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
-use crate::audit::{EndReason, Refusal, SessionNote};
+use crate::audit::{EndReason, Event, Refusal, SessionNote};
 use crate::downstream::{Sender, Word};
 use crate::fault::{Blame, Fault};
 use crate::identity::Claims;
@@ -259,6 +259,7 @@ async fn warden(live: &Live, place: &mut Registered, key: &CancelKey) -> Fault {
                     return fault;
                 }
             }
+            () = live.troubles.noticed() => tell(live).await,
             fault = place.ended() => return fault.unwrap_or_else(client_gone),
             () = cancel.notified() => {
                 if live.holding.load(Ordering::SeqCst) {
@@ -271,6 +272,23 @@ async fn warden(live: &Live, place: &mut Registered, key: &CancelKey) -> Fault {
                     }
                 }
             }
+        }
+    }
+}
+
+/// Records the plugins that failed: the operator's business, and no reason to stop a session.
+async fn tell(live: &Live) {
+    for trap in live.troubles.take() {
+        let event = Event::PluginTrap {
+            target: live.session.target().to_owned(),
+            session: live.session.id().to_string(),
+            plugin: trap.plugin,
+            detail: trap.what,
+            on_error: trap.on_error.to_owned(),
+            untold: trap.untold,
+        };
+        if let Err(fault) = live.gateway.log.event(event).await {
+            tracing::error!("a failure of a plugin is not recorded: {fault}");
         }
     }
 }
@@ -302,6 +320,7 @@ async fn finish(
             let _ = timeout(Duration::from_secs(1), sender.flush()).await;
         }
     }
+    tell(live).await;
     let _ = timeout(Duration::from_secs(1), sender.into_half().shutdown()).await;
     if let Err(fault) = live.recorder.end(reason).await {
         let session = live.session.id();

@@ -8,14 +8,17 @@ mod copy;
 mod core;
 mod decision;
 mod digest;
+mod failing;
 mod generation;
 mod golden;
 mod host;
 mod instances;
+mod lane;
 mod large;
 mod mask;
 mod masking;
 mod merge;
+mod mode;
 mod operation;
 mod plan;
 mod plugin;
@@ -38,13 +41,15 @@ use crate::protocol::{Kind, Outcome, Request, State};
 pub use backtest::Caller;
 pub use call::function_result;
 pub use copy::data;
+pub use failing::{FailedPlugin, OnError, PluginTrap, RiskAcceptance, Troubles};
 pub use generation::{Change, Generation, Policies};
 pub use golden::{Answer, CaseResult, Decision, Figures, Golden, Heard, Shown, Table, Trial};
 pub use host::Engine;
 pub use instances::Instances;
 pub use large::{LargeRow, Piece};
 pub use masking::{Breach, Guarded, Hidden, HiddenColumn, Masking, MaskingMode};
-pub use plan::{MaskedColumn, ResultPlan};
+pub use mode::{Marks, Mode, ShadowMasking, ShadowVerdict};
+pub use plan::{Learned, MaskedColumn, ResultPlan};
 pub use report::{completion, report, words};
 pub use settings::{DENIED, SettingRules};
 pub use shape::Shape;
@@ -112,6 +117,12 @@ pub struct PluginStamp {
     /// asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signed_by: Option<String>,
+    /// `shadow` or `canary` where it does not act in every session.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub mode: Option<String>,
+    /// `redact` or `allow` where a failure does not deny.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub on_error: Option<String>,
 }
 
 /// How a request was judged; strictest last.
@@ -139,6 +150,9 @@ pub struct Ruling {
     pub policy_digest: String,
     /// The plugins asked. Shared: it is the same for every request of a generation.
     pub plugins: Arc<[PluginStamp]>,
+    /// What the plugins that do not act in this session would have said.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub shadow: Vec<ShadowVerdict>,
 }
 
 /// What a hold asks for.
@@ -315,6 +329,10 @@ impl Masked {
     pub fn hidden(&self) -> &[MaskedColumn] {
         &self.hidden
     }
+    /// What its record says of the plugins that were asked about it.
+    pub fn marks(&self) -> &Marks {
+        &self.marks
+    }
     /// How the request ended, if it ended in this part.
     pub fn outcome(&self) -> Option<&Outcome> {
         self.outcome.as_ref()
@@ -322,7 +340,8 @@ impl Masked {
     /// Test double for the stages to the right.
     #[cfg(test)]
     pub(crate) fn for_test(frames: Bytes, rows: u64, outcome: Option<Outcome>) -> Self {
-        Self { frames, rows, masked_cells: 0, hidden: Arc::default(), outcome }
+        let (hidden, marks) = (Arc::default(), Arc::default());
+        Self { frames, rows, masked_cells: 0, hidden, outcome, marks }
     }
 }
 
@@ -340,6 +359,7 @@ pub fn refuse(request: Request, fault: Fault) -> Denied {
         findings: vec![finding],
         policy_digest: String::new(),
         plugins: Arc::from([]),
+        shadow: Vec::new(),
     };
     Denied { request, ruling, fault }
 }
@@ -363,14 +383,7 @@ pub struct Masked {
     masked_cells: u64,
     hidden: Arc<[MaskedColumn]>,
     outcome: Option<Outcome>,
-}
-
-/// What a plugin failure (trap, deadline, memory, bad output) means.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum OnError {
-    /// The request is denied, the reply withheld.
-    #[default]
-    Deny,
+    marks: Arc<Marks>,
 }
 
 /// One plugin of a policy. Plain data, checked by the configuration reader.
@@ -386,6 +399,8 @@ pub struct PluginSettings {
     pub tests: Option<std::path::PathBuf>,
     /// Host interfaces granted beyond `types`: `log`, `clock`.
     pub grants: Vec<String>,
+    /// Whether it acts.
+    pub mode: Mode,
     /// What a failure means.
     pub on_error: OnError,
     /// Settings handed to the plugin's `configure`, a JSON object.

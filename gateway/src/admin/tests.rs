@@ -211,6 +211,7 @@ impl Site {
 
 pub(crate) fn ask(registry: &Registry, requester: Claims, approvers: &[&str]) -> Pending {
     let ruling = Ruling {
+        shadow: Vec::new(),
         verdict: Verdict::Hold,
         risk: 60,
         findings: Vec::new(),

@@ -10,6 +10,7 @@ pub use body::{
     Parameter, Request, RequestPayload, RequestState, Response, SessionEnd, SessionStart,
     SessionTorn,
 };
+pub(in crate::audit) use body::{listed, overheard};
 pub use notice::{Event, Refusal, SessionNote};
 pub use token::TokenBinding;
 

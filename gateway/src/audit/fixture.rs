@@ -74,6 +74,7 @@ pub(crate) fn facts() -> Facts {
 
 pub(crate) fn ruling(verdict: Verdict) -> Ruling {
     Ruling {
+        shadow: Vec::new(),
         verdict,
         risk: 42,
         findings: vec![Finding {
@@ -88,6 +89,8 @@ pub(crate) fn ruling(verdict: Verdict) -> Ruling {
             digest: "cd".repeat(32),
             settings_digest: "ef".repeat(32),
             signed_by: None,
+            mode: None,
+            on_error: None,
         }]),
     }
 }

@@ -20,7 +20,7 @@ use super::Durability;
 use super::committer::unavailable;
 use super::entry::{
     self, ApprovalDecision, RequestState, SessionEnd, SessionNote, SessionStart, SessionTorn,
-    TokenBinding, clip, clip_to, kind,
+    TokenBinding, clip, clip_to, kind, listed, overheard,
 };
 use super::log::Core;
 use super::seal::{Sealed, SessionKey, fresh_key, key_commitment, sealed_bytes};
@@ -381,6 +381,8 @@ impl Recorder {
             verdict: ruling.verdict,
             risk: ruling.risk,
             policy: clip_to(&ruling.policy_digest, 64),
+            plugins: listed(&ruling.plugins),
+            shadow: overheard(&ruling.shadow),
             class: None,
             verbs: Vec::new(),
             statements: 0,

@@ -2,10 +2,11 @@
 
 use std::io::Write;
 use std::path::Path;
+use std::time::SystemTime;
 
 use super::{Stop, print};
 use crate::config;
-use crate::policy::{Engine, Problem};
+use crate::policy::{Engine, Mode, OnError, PluginSettings, Problem, RiskAcceptance};
 
 pub(super) fn run(file: &Path, out: &mut (dyn Write + Send)) -> Result<(), Stop> {
     let config = config::load(file).map_err(|mistakes| {
@@ -38,5 +39,36 @@ pub(super) fn run(file: &Path, out: &mut (dyn Write + Send)) -> Result<(), Stop>
         config.listeners.len(),
         config.targets.len(),
     );
-    print(out, &line)
+    print(out, &line)?;
+    for target in &config.targets {
+        for plugin in &target.policy.plugins {
+            for looser in looser(plugin) {
+                let (name, plugin) = (&target.name, &plugin.name);
+                print(out, &format!("target \"{name}\": plugin \"{plugin}\" {looser}"))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What is looser of a plugin than it could be.
+fn looser(plugin: &PluginSettings) -> Vec<String> {
+    let mut said = Vec::new();
+    match &plugin.mode {
+        Mode::Enforce => {}
+        Mode::Shadow => said.push("does not act (mode shadow)".to_owned()),
+        Mode::Canary { percent, principals } => said.push(format!(
+            "acts in {percent} of a hundred sessions and for {} subjects (mode canary)",
+            principals.len()
+        )),
+    }
+    if let OnError::Allow(RiskAcceptance { by, because, .. }) = &plugin.on_error {
+        said.push(format!("lets through what it fails to judge; {by} answers for it: {because}"));
+    }
+    if let OnError::Allow(accepted) = &plugin.on_error
+        && !accepted.holds_at(SystemTime::now())
+    {
+        said.push("denies what it fails to judge, for that acceptance has ended".to_owned());
+    }
+    said
 }

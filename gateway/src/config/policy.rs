@@ -1,5 +1,7 @@
 //! Policy files: what requests on a target may do.
 
+mod failing;
+
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
@@ -15,8 +17,7 @@ use crate::limits::{
 };
 use crate::policy::signature::Signing;
 use crate::policy::{
-    ApprovalTerms, Masking, MaskingMode, OnError, PluginSettings, PolicySettings, SettingRules,
-    Verdict,
+    ApprovalTerms, Masking, MaskingMode, PluginSettings, PolicySettings, SettingRules, Verdict,
 };
 
 /// Host interfaces that a policy may grant.
@@ -254,7 +255,8 @@ fn plugin(mut section: Section<'_>, taken: &mut Vec<String>) -> Option<PluginSet
             section.mistake(item.at, what);
         }
     }
-    let on_error = section.word("on_error", &[("deny", OnError::Deny)]);
+    let on_error = failing::on_error(&mut section);
+    let mode = failing::mode(&mut section);
     let most = u64::try_from(PLUGIN_MEMORY_BYTES_MAX / MIB).unwrap_or(u64::MAX);
     let memory = section.integer("memory_mib_max", 1..=most).unwrap_or(PLUGIN_MEMORY_MIB);
     let memory = usize::try_from(memory).ok()?;
@@ -267,6 +269,7 @@ fn plugin(mut section: Section<'_>, taken: &mut Vec<String>) -> Option<PluginSet
         sha256,
         tests,
         grants: owned(grants),
+        mode: mode?,
         on_error: on_error?,
         settings_json,
         memory_bytes_max: memory.checked_mul(MIB)?,

@@ -64,7 +64,7 @@ impl<'a> Back<'a> {
             client,
             notices,
             batch: Vec::new(),
-            instances: Instances::new(&live.session),
+            instances: Instances::new(&live.session, Arc::clone(&live.troubles)),
             large: None,
             skip_bytes: 0,
             withhold: false,
@@ -270,7 +270,7 @@ impl<'a> Back<'a> {
             }
             Some(_) => Ok(()),
             None => {
-                let protected = self.live.generation().masks();
+                let protected = self.live.generation().protects(&self.instances);
                 self.push(number, policy::report(bytes(&frame), true, protected));
                 Ok(())
             }
@@ -287,7 +287,7 @@ impl<'a> Back<'a> {
         };
         match frame.tag {
             b'N' => {
-                let protected = self.live.generation().masks();
+                let protected = self.live.generation().protects(&self.instances);
                 self.push(number, policy::report(bytes(&frame), false, protected));
             }
             b'S' => {
@@ -306,7 +306,7 @@ impl<'a> Back<'a> {
         let (number, hide) = match self.live.shared().ledger.head() {
             Some(Expect::Function { judgement, harmless, answered }) if !*answered => {
                 *answered = true;
-                (judgement.number, judgement.generation.masks() && !*harmless)
+                (judgement.number, judgement.generation.protects(&self.instances) && !*harmless)
             }
             _ => return Err(out_of_step("a function's result that was not asked for")),
         };

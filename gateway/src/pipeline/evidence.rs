@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
@@ -11,6 +12,7 @@ use crate::admin::{Evidence, Look, ReportFormat};
 use crate::audit::{ApprovalDecision, Event, report};
 use crate::fault::{Blame, Fault};
 use crate::policy::approval::{Answer, LateAnswer};
+use crate::policy::{OnError, PluginSettings, PolicySettings};
 
 /// The real thing behind [`Evidence`].
 pub(super) struct LogEvidence {
@@ -139,6 +141,7 @@ impl LogEvidence {
             "name": name,
             "policy_digest": policy.as_ref().map(|it| it.settings().digest.clone()),
             "plugins": policy.as_ref().map(|it| it.stamps().to_vec()),
+            "risks_accepted": policy.as_ref().map(|it| risks(it.settings())),
             "log": match target.settings.durability {
                 crate::audit::Durability::Durable => "durable",
                 crate::audit::Durability::Buffered => "buffered",
@@ -147,6 +150,22 @@ impl LogEvidence {
             "parsers": if target.settings.strict_parsers { "strict" } else { "compat" },
         })
     }
+}
+
+/// Who answers for plugins whose failures let through what they should have judged.
+fn risks(policy: &PolicySettings) -> Vec<Value> {
+    let now = SystemTime::now();
+    let risk = |plugin: &PluginSettings| match &plugin.on_error {
+        OnError::Allow(accepted) => Some(json!({
+            "plugin": plugin.name,
+            "by": accepted.by,
+            "because": accepted.because,
+            "until": accepted.until,
+            "holds": accepted.holds_at(now),
+        })),
+        OnError::Deny | OnError::Redact => None,
+    };
+    policy.plugins.iter().filter_map(risk).collect()
 }
 
 fn unreadable(error: impl std::fmt::Display) -> Fault {

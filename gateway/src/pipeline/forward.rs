@@ -84,7 +84,7 @@ impl<'a> Forward<'a> {
             upstream,
             queued: VecDeque::new(),
             bound: HashMap::new(),
-            instances: Instances::new(&live.session),
+            instances: Instances::new(&live.session, Arc::clone(&live.troubles)),
             guard: Guard::default(),
             bound_swept: BOUND_SWEPT_MIN,
             skip_to_sync: false,

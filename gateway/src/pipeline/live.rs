@@ -11,7 +11,7 @@ use super::reported;
 use super::runtime::{Gateway, SessionGrammar, Target};
 use crate::audit::Recorder;
 use crate::fault::Fault;
-use crate::policy::Generation;
+use crate::policy::{Generation, Troubles};
 use crate::protocol::postgres::names::Names;
 use crate::protocol::postgres::replication::Mode;
 use crate::protocol::{Block, Class, Facts, State, Statement};
@@ -30,6 +30,8 @@ pub(super) struct Live {
     /// The settings that the target reported at the start.
     begun: Vec<(String, String)>,
     shared: Mutex<Shared>,
+    /// The plugins that fail in this session.
+    pub(super) troubles: Arc<Troubles>,
     /// Wakes the forward direction when an answer came.
     pub(super) progress: Notify,
     /// Wakes a hold that its client cancels.
@@ -98,6 +100,7 @@ impl Live {
             first,
             begun: begun.to_vec(),
             shared: Mutex::new(shared),
+            troubles: Arc::default(),
             progress: Notify::new(),
             withdraw: Notify::new(),
             holding: AtomicBool::new(false),

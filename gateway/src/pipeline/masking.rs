@@ -6,7 +6,9 @@ use std::sync::Arc;
 use super::forward::Forward;
 use super::live::Live;
 use crate::fault::{Blame, Fault};
-use crate::policy::{Breach, Generation, Guarded, Hidden, Instances, Judged, MaskingMode};
+use crate::policy::{
+    Breach, FailedPlugin, Generation, Guarded, Hidden, Instances, Judged, MaskingMode,
+};
 use crate::protocol::postgres::replication;
 use crate::protocol::{Class, Request, Statement};
 use crate::upstream::catalogue::Reading;
@@ -20,6 +22,10 @@ pub(super) struct Guard {
     hides: bool,
     reading: Option<Arc<Reading>>,
     hidden: HashMap<u32, Hidden>,
+    /// What a failing plugin left unknown: asked again next time.
+    unsure: Vec<u32>,
+    /// The plugins that failed at the last look and were gone on without.
+    failed: Vec<FailedPlugin>,
 }
 
 impl Forward<'_> {
@@ -27,13 +33,21 @@ impl Forward<'_> {
     /// masking mode refuses.
     pub(super) async fn guarded(&mut self, generation: &Arc<Generation>, judged: Judged) -> Judged {
         let Some(request) = judged.open() else { return judged };
-        if generation.masks()
+        if generation.protects(&self.instances)
             && let Some(fault) = request.facts().statements.iter().find_map(unmaskable)
         {
             return judged.refused("masking.stream", fault);
         }
         let (live, instances) = (self.live, &mut self.instances);
-        match self.guard.look(live, instances, generation, request).await {
+        let looked = self.guard.look(live, instances, generation, request).await;
+        let failed = std::mem::take(&mut self.guard.failed);
+        let judged = failed.iter().fold(judged, |judged, failed| {
+            let FailedPlugin { plugin, on_error } = failed;
+            let rule = format!("plugin_failed.{on_error}");
+            let what = format!("policy plugin \"{plugin}\" failed when asked what it hides");
+            judged.noted(&rule, what)
+        });
+        match looked {
             Ok(Look { breach: Some((mode, breach)), .. }) => {
                 judged.refused(breach.rule, breach.fault(mode))
             }
@@ -68,8 +82,11 @@ impl Guard {
             return Ok(Look::default());
         }
         if !self.generation.as_ref().is_some_and(|known| Arc::ptr_eq(known, generation)) {
-            let hides = generation.hides(instances)?;
-            *self = Self { generation: Some(Arc::clone(generation)), hides, ..Self::default() };
+            let learned = generation.hides(instances)?;
+            let hides = learned.columns.iter().any(Option::is_some);
+            let known = learned.failed.is_empty().then(|| Arc::clone(generation));
+            let failed = learned.failed;
+            *self = Self { generation: known, hides, failed, ..Self::default() };
         }
         if !self.hides {
             return Ok(Look::default());
@@ -114,14 +131,21 @@ impl Guard {
             self.hidden.clear();
             self.reading = Some(Arc::clone(&reading));
         }
+        for oid in self.unsure.drain(..) {
+            self.hidden.remove(&oid);
+        }
         let catalogue = reading.catalogue();
         for oid in names.into_iter().flat_map(|name| catalogue.resolve(name)) {
             if self.hidden.contains_key(&oid) {
                 continue;
             }
             let columns = catalogue.relation_columns(oid);
-            let plans = generation.hidden(instances, &columns)?;
-            let pairs = columns.into_iter().zip(plans);
+            let learned = generation.hidden(instances, &columns)?;
+            if !learned.failed.is_empty() {
+                self.unsure.push(oid);
+                self.failed = learned.failed;
+            }
+            let pairs = columns.into_iter().zip(learned.columns);
             let hidden = pairs.filter_map(|(column, plan)| Some((column.name, plan?))).collect();
             self.hidden.insert(oid, Arc::new(hidden));
         }

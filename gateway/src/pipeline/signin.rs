@@ -205,7 +205,7 @@ pub(super) async fn judge(
     policy: &Generation,
     recorder: &Recorder,
 ) -> Result<Start, Fault> {
-    let mut instances = Instances::new(session);
+    let mut instances = Instances::new(session, Arc::default());
     let role = Some(session.role().to_owned());
     let state = Arc::new(State { role, ..State::default() });
     let mut start = Start::default();

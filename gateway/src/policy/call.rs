@@ -28,5 +28,12 @@ pub fn function_result(value: Option<Bytes>, hide: bool) -> Masked {
     };
     let hidden: Arc<[MaskedColumn]> = if hide { [column].into() } else { Arc::default() };
     let masked_cells = u64::from(hide);
-    Masked { frames: frames.freeze(), rows: 1, masked_cells, hidden, outcome: None }
+    Masked {
+        frames: frames.freeze(),
+        rows: 1,
+        masked_cells,
+        hidden,
+        outcome: None,
+        marks: Arc::default(),
+    }
 }

@@ -31,8 +31,8 @@ impl ResultPlan {
             let message = "rows of a COPY were about to leave unmasked";
             return Err(Fault::new(Blame::Bug, "copy_unmasked", "XX000", message));
         }
-        let hidden = Arc::from([]);
-        Ok(Masked { frames, rows: messages, masked_cells: 0, hidden, outcome: None })
+        let (hidden, marks) = (Arc::from([]), self.marks());
+        Ok(Masked { frames, rows: messages, masked_cells: 0, hidden, outcome: None, marks })
     }
 }
 

@@ -1,15 +1,17 @@
 //! Judging a request: core rules, then risk, then guards, then one verdict.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use super::core;
+use super::failing::{Act, RiskAcceptance, Troubles};
 use super::generation::Generation;
 use super::host::{Failure, wit};
 use super::instances::Instances;
 use super::merge::{self, Opinion};
 use super::operation::{Transactions, operation};
 use super::plugin::{Live, Plugin};
-use super::{Ask, Decided, Denied, Finding, Held, Judged, Ruling, Verdict};
+use super::{Ask, Decided, Denied, Finding, Held, Judged, Ruling, ShadowVerdict, Verdict};
 use crate::fault::{Blame, Fault};
 use crate::limits::RULING_FINDINGS_MAX;
 use crate::protocol::{Kind, Request, Statement};
@@ -26,13 +28,37 @@ struct Tally {
     findings: Vec<Finding>,
     asks: Vec<Ask>,
     verdict: Option<Verdict>,
+    shadow: Vec<ShadowVerdict>,
 }
 
 /// A plugin that is asked about a request, and its place in the policy.
 struct Asked<'a> {
-    live: Live,
+    /// Gone once it has failed: it is not asked about the rest of the request.
+    live: Option<Live>,
     index: usize,
     plugin: &'a Plugin,
+    /// What it says counts.
+    acts: bool,
+}
+
+impl Asked<'_> {
+    /// Its answer; `None` when it has failed and the policy goes on without it.
+    fn ask<T>(
+        &mut self,
+        troubles: &Troubles,
+        tally: &mut Tally,
+        call: impl FnOnce(&mut Live) -> Result<T, Failure>,
+    ) -> Result<Option<T>, Box<Fault>> {
+        let Some(live) = &mut self.live else { return Ok(None) };
+        match call(live) {
+            Ok(answer) => Ok(Some(answer)),
+            Err(failure) => {
+                self.live = None;
+                troubles.failed(self.plugin, &failure);
+                tally.endure(self.plugin, self.acts, failure).map(|()| None)
+            }
+        }
+    }
 }
 
 impl Generation {
@@ -86,16 +112,23 @@ impl Generation {
         if request.facts().statements.is_empty() {
             return Ok(());
         }
-        let mut live = Vec::new();
+        let mut asked = Vec::new();
         for (index, plugin) in self.plugins().iter().enumerate() {
             if plugin.scores() || plugin.guards() {
-                let taken = instances.take(self, index).map_err(|f| failed(f, tally))?;
-                live.push(Asked { live: taken, index, plugin });
+                let acts = instances.acts(plugin);
+                let live = match instances.take(self, index) {
+                    Ok(live) => Some(live),
+                    Err(failure) => tally.endure(plugin, acts, failure).map(|()| None)?,
+                };
+                asked.push(Asked { live, index, plugin, acts });
             }
         }
-        let heard = self.ask(instances.who(), &mut live, request, tally);
-        for asked in live {
-            instances.put(self, asked.index, asked.live);
+        let troubles = Arc::clone(instances.troubles());
+        let heard = self.ask(instances.who(), &troubles, &mut asked, request, tally);
+        for one in asked {
+            if let Some(live) = one.live {
+                instances.put(self, one.index, live);
+            }
         }
         heard
     }
@@ -103,7 +136,8 @@ impl Generation {
     fn ask(
         &self,
         who: &wit::SessionInfo,
-        live: &mut [Asked<'_>],
+        troubles: &Troubles,
+        asked: &mut [Asked<'_>],
         request: &Request,
         tally: &mut Tally,
     ) -> Result<(), Box<Fault>> {
@@ -113,23 +147,35 @@ impl Generation {
             let mut operation = operation(seq, statement, request, place)
                 .ok_or_else(|| Box::new(torn(&statement.verb)))?;
             let (mut risk, before) = (0, tally.findings.len());
-            for asked in live.iter_mut().filter(|asked| asked.plugin.scores()) {
-                let answer = asked.live.score(who, &operation);
-                let (score, findings) = answer.map_err(|f| failed(f, tally))?;
-                risk = risk.max(score);
-                tally.findings.extend(findings);
+            for one in asked.iter_mut().filter(|one| one.plugin.scores()) {
+                let answer = one.ask(troubles, tally, |live| live.score(who, &operation))?;
+                let Some((score, findings)) = answer else { continue };
+                if one.acts {
+                    risk = risk.max(score);
+                    tally.findings.extend(findings);
+                } else {
+                    tally.overhear(one.plugin, "abstain", None, score);
+                }
             }
             tally.risk = tally.risk.max(risk);
             operation.attributes.push(("risk".into(), risk.to_string()));
             let mut opinions = vec![self.threshold(risk, statement, tally.findings.get(before..))];
             opinions.extend(self.setting(statement, request, tally));
-            for asked in live.iter_mut().filter(|asked| asked.plugin.guards()) {
-                let opinion = self.opinion(&mut asked.live, who, &operation, tally);
-                let opinion = opinion.map_err(|f| failed(f, tally))?;
-                let denied = matches!(opinion, Opinion::Deny { .. });
-                opinions.push(opinion);
-                if denied {
-                    break;
+            let mut denied = false;
+            for one in asked.iter_mut().filter(|one| one.plugin.guards()) {
+                // The first denial settles it; those that do not act are asked all the same.
+                if denied && one.acts {
+                    continue;
+                }
+                let answer = one.ask(troubles, tally, |live| live.check(who, &operation))?;
+                let Some((decision, findings)) = answer else { continue };
+                if one.acts {
+                    tally.findings.extend(findings);
+                    let opinion = self.opinion(one.plugin, decision, tally);
+                    denied |= matches!(opinion, Opinion::Deny { .. });
+                    opinions.push(opinion);
+                } else {
+                    tally.shadowed(one.plugin, &decision);
                 }
             }
             self.settle(statement, opinions, tally)?;
@@ -137,30 +183,23 @@ impl Generation {
         Ok(())
     }
 
-    fn opinion(
-        &self,
-        live: &mut Live,
-        who: &wit::SessionInfo,
-        operation: &wit::Operation,
-        tally: &mut Tally,
-    ) -> Result<Opinion, Failure> {
-        let (decision, findings) = live.check(who, operation)?;
-        tally.findings.extend(findings);
-        Ok(match decision {
+    fn opinion(&self, plugin: &Plugin, decision: wit::Decision, tally: &mut Tally) -> Opinion {
+        let name = plugin.stamp.name.as_str();
+        match decision {
             wit::Decision::Abstain => Opinion::Abstain,
             wit::Decision::Allow => Opinion::Allow,
             wit::Decision::Deny(no) => {
-                tally.note(live.name(), &no.rule, no.reason.clone());
-                Opinion::Deny { by: live.name().to_owned(), rule: no.rule, reason: no.reason }
+                tally.note(name, &no.rule, no.reason.clone());
+                Opinion::Deny { by: name.to_owned(), rule: no.rule, reason: no.reason }
             }
             wit::Decision::Hold(ask) => {
-                tally.note(live.name(), &ask.rule, ask.reason.clone());
+                tally.note(name, &ask.rule, ask.reason.clone());
                 let most = self.settings().decide_within_secs;
                 let decide_within_secs = ask.decide_within_secs.unwrap_or(most);
                 let (reason, approvers) = (ask.reason, ask.approvers);
                 Opinion::Hold { ask: Ask { reason, approvers, decide_within_secs } }
             }
-        })
+        }
     }
 
     fn threshold(&self, risk: u8, statement: &Statement, findings: Option<&[Finding]>) -> Opinion {
@@ -249,11 +288,65 @@ impl Generation {
             findings,
             policy_digest: self.settings().digest.clone(),
             plugins: self.stamps().clone(),
+            shadow: tally.shadow,
         }
     }
 }
 
 impl Tally {
+    /// A plugin failed: what its policy says of that. One that does not act is only noted.
+    fn endure(&mut self, plugin: &Plugin, acts: bool, failure: Failure) -> Result<(), Box<Fault>> {
+        if !acts {
+            self.overhear(plugin, "failed", Some(("plugin_failed", &failure.what)), 0);
+            return Ok(());
+        }
+        match plugin.settings().on_error.at(SystemTime::now()) {
+            Act::Allow(accepted) => {
+                let RiskAcceptance { by, because, .. } = accepted;
+                let what = format!("{}; let through, as {by} answers for: {because}", failure.what);
+                self.note(&failure.plugin, "plugin_failed_allowed", what);
+                Ok(())
+            }
+            // A verdict can't be made up for by a mask.
+            Act::Deny | Act::Redact => Err(failed(failure, self)),
+        }
+    }
+
+    /// What a plugin that does not act decided about a statement.
+    fn shadowed(&mut self, plugin: &Plugin, decision: &wit::Decision) {
+        match decision {
+            wit::Decision::Abstain => self.overhear(plugin, "abstain", None, 0),
+            wit::Decision::Allow => self.overhear(plugin, "allow", None, 0),
+            wit::Decision::Hold(ask) => {
+                self.overhear(plugin, "hold", Some((&ask.rule, &ask.reason)), 0);
+            }
+            wit::Decision::Deny(no) => {
+                self.overhear(plugin, "deny", Some((&no.rule, &no.reason)), 0);
+            }
+        }
+    }
+
+    /// Keeps the strictest word of a plugin that does not act, over all statements.
+    fn overhear(&mut self, plugin: &Plugin, word: &str, why: Option<(&str, &str)>, risk: u8) {
+        const STRICTER: [&str; 5] = ["abstain", "allow", "hold", "deny", "failed"];
+        let name = &plugin.stamp.name;
+        let at = self.shadow.iter().position(|it| it.plugin == *name);
+        let at = at.unwrap_or_else(|| {
+            let (plugin, verdict) = (name.clone(), STRICTER[0].to_owned());
+            let (rule, reason) = (String::new(), String::new());
+            self.shadow.push(ShadowVerdict { plugin, verdict, rule, reason, risk: 0 });
+            self.shadow.len() - 1
+        });
+        let Some(heard) = self.shadow.get_mut(at) else { return };
+        heard.risk = heard.risk.max(risk);
+        let rank = |word: &str| STRICTER.iter().position(|it| *it == word);
+        if rank(word) > rank(&heard.verdict) {
+            word.clone_into(&mut heard.verdict);
+            let (rule, reason) = why.unwrap_or_default();
+            (heard.rule, heard.reason) = (rule.to_owned(), reason.to_owned());
+        }
+    }
+
     /// Records what decided, with the highest score so that it survives any cut.
     fn note(&mut self, plugin: &str, rule: &str, message: String) {
         let (plugin, rule) = (plugin.to_owned(), rule.to_owned());

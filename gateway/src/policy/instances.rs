@@ -9,9 +9,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::PluginStamp;
 use super::decision::session_info;
+use super::failing::Troubles;
 use super::generation::Generation;
 use super::host::{Failure, wit};
+use super::mode;
 use super::plugin::Live;
+use super::plugin::Plugin;
 use crate::limits::PLUGIN_INSTANCES_KEPT_MAX;
 use crate::session::Session;
 
@@ -22,6 +25,9 @@ pub struct Instances {
     /// Names the policy that the kept ones belong to.
     stamps: Option<Arc<[PluginStamp]>>,
     kept: Vec<Option<Kept>>,
+    /// The session's number for canaries.
+    draw: u8,
+    troubles: Arc<Troubles>,
 }
 
 #[derive(Debug)]
@@ -60,13 +66,25 @@ impl Drop for Place {
 
 impl Instances {
     /// None yet; plugins are told that they work for this session.
-    pub fn new(session: &Session) -> Self {
-        Self::of(session_info(session))
+    /// What fails is noted in `troubles`, which both directions of a session share.
+    pub fn new(session: &Session, troubles: Arc<Troubles>) -> Self {
+        Self { troubles, ..Self::of(session_info(session)) }
     }
 
     /// The same for a session that only plugins are told of.
     pub(super) fn of(who: wit::SessionInfo) -> Self {
-        Self { who, stamps: None, kept: Vec::new() }
+        let draw = mode::draw(&who.id);
+        Self { who, stamps: None, kept: Vec::new(), draw, troubles: Arc::default() }
+    }
+
+    /// Whether a plugin acts in this session; else it is only asked.
+    pub(super) fn acts(&self, plugin: &Plugin) -> bool {
+        plugin.settings().mode.acts(self.draw, &self.who.principal)
+    }
+
+    /// Where its failures are noted.
+    pub(super) fn troubles(&self) -> &Arc<Troubles> {
+        &self.troubles
     }
 
     /// What plugins learn of the session.
@@ -83,20 +101,22 @@ impl Instances {
             self.kept.resize_with(generation.plugins().len(), || None);
             self.stamps = Some(Arc::clone(generation.stamps()));
         }
+        let Some(plugin) = generation.plugins().get(index) else {
+            return Err(Failure::answer("core", "a plugin that the policy does not have"));
+        };
+        self.troubles.check(plugin)?;
         if let Some(kept) = self.kept.get_mut(index).and_then(Option::take) {
             let Kept { mut live, .. } = kept;
             live.begin();
             return Ok(live);
         }
-        match generation.plugins().get(index) {
-            Some(plugin) => plugin.start(),
-            None => Err(Failure::answer("core", "a plugin that the policy does not have")),
-        }
+        plugin.start().inspect_err(|failure| self.troubles.failed(plugin, failure))
     }
 
     /// Keeps an instance that is fit to be asked again. Without a place for it, the next request
     /// starts a fresh one: slower, and right all the same.
     pub(super) fn put(&mut self, generation: &Generation, index: usize, live: Live) {
+        live.settle(&self.troubles);
         let Some(slot) = self.kept.get_mut(index) else { return };
         if !live.is_fit() {
             return;

@@ -1,25 +1,33 @@
 //! Masking a result: every masker plans it once, the host masks, and only the cells of
 //! `inspect` columns are shown to a plugin.
 
+mod aside;
+
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use aws_lc_rs::hmac;
 use bytes::Bytes;
 
 use super::Masked;
+use super::failing::{Act, FailedPlugin, Troubles};
 use super::generation::Generation;
 use super::host::{Failure, wit};
 use super::instances::Instances;
 use super::mask::{self, Shape};
 use super::masking::HiddenColumn;
-use super::plugin::Live;
-use super::scan::{self, Edits};
+use super::mode::Marks;
+use super::plugin::{Live, Plugin};
+use super::scan::{self, Edits, Halt};
 use super::text;
 use crate::fault::{Blame, Fault};
 use crate::limits::{MASK_TEXT_BYTES_MAX, RESULT_COLUMNS_MAX};
 use crate::protocol::postgres::lineage::ANY_ORIGIN;
 use crate::protocol::postgres::rows::{self, Cell};
 use crate::protocol::{Column, Rows};
+
+/// The rule of what is hidden because a plugin failed.
+const FAILED_REDACTED: &str = "plugin_failed_redacted";
 
 /// What becomes of the rows of one result. Lives as long as the result.
 #[derive(Debug)]
@@ -30,6 +38,10 @@ pub struct ResultPlan {
     /// The same once planning is done, shared with every part of the result.
     hidden: Arc<[MaskedColumn]>,
     key: Arc<hmac::Key>,
+    marks: Arc<Marks>,
+    troubles: Arc<Troubles>,
+    /// Once rows had to be withheld, all that follow are.
+    halted: Option<Fault>,
 }
 
 /// A column that is hidden, and by which rule.
@@ -61,23 +73,26 @@ pub(super) enum Large {
 pub(super) struct Seen {
     masked_cells: u64,
     hidden: Arc<[MaskedColumn]>,
+    marks: Arc<Marks>,
 }
 
 impl Seen {
     pub(super) fn of(masked_cells: u64, plan: &ResultPlan) -> Self {
-        Self { masked_cells, hidden: Arc::clone(&plan.hidden) }
+        Self { masked_cells, hidden: Arc::clone(&plan.hidden), marks: plan.marks() }
     }
 
     /// A piece of the row; the last one counts it.
     pub(super) fn masked(self, frames: Bytes, last: bool) -> Masked {
         let rows = u64::from(last);
         let masked_cells = if last { self.masked_cells } else { 0 };
-        Masked { frames, rows, masked_cells, hidden: self.hidden, outcome: None }
+        let Self { hidden, marks, .. } = self;
+        Masked { frames, rows, masked_cells, hidden, outcome: None, marks }
     }
 }
 
 #[derive(Debug)]
 struct Planned {
+    name: String,
     shape: Shape,
     mask: Option<wit::Mask>,
 }
@@ -87,6 +102,17 @@ struct Planned {
 struct Scanner {
     live: Live,
     inspects: Vec<bool>,
+    /// What it says counts.
+    acts: bool,
+}
+
+/// What is known of the hidden columns of a relation.
+#[derive(Debug, Default)]
+pub struct Learned {
+    /// For each column whether it is hidden, and how.
+    pub columns: Vec<Option<HiddenColumn>>,
+    /// Plugins that failed and were gone on without; ask again next time.
+    pub failed: Vec<FailedPlugin>,
 }
 
 impl Generation {
@@ -95,15 +121,20 @@ impl Generation {
     /// # Errors
     /// A plugin failed or the result has too many columns: the result must be withheld.
     pub fn plan(&self, instances: &mut Instances, columns: &[Column]) -> Result<ResultPlan, Fault> {
+        let planned = |column: &Column| Planned {
+            name: column.name.clone(),
+            shape: Shape::of(column),
+            mask: None,
+        };
         let mut plan = ResultPlan {
-            columns: columns
-                .iter()
-                .map(|column| Planned { shape: Shape::of(column), mask: None })
-                .collect(),
+            columns: columns.iter().map(planned).collect(),
             scanners: Vec::new(),
             masked: Vec::new(),
             hidden: Arc::default(),
             key: self.mask_key().clone(),
+            marks: Arc::new(Marks { plugins: Arc::clone(self.stamps()), ..Marks::default() }),
+            troubles: Arc::clone(instances.troubles()),
+            halted: None,
         };
         if columns.is_empty() || !self.masks() {
             return Ok(plan);
@@ -113,26 +144,43 @@ impl Generation {
             return Err(Fault::new(Blame::Upstream, "reply_malformed", "08P01", message));
         }
         let shown: Vec<wit::Column> = columns.iter().map(shown).collect();
-        for (index, _) in self.plugins().iter().enumerate().filter(|(_, plugin)| plugin.masks()) {
-            let mut live = instances.take(self, index).map_err(withheld)?;
-            let answers = live.plan(instances.who(), &shown).map_err(withheld)?;
-            let mut inspects = vec![false; columns.len()];
-            for (position, answer) in answers.into_iter().enumerate() {
-                let wants = plan.take(position, columns, &live, answer).map_err(withheld)?;
-                if let Some(slot) = inspects.get_mut(position) {
-                    *slot = wants;
+        for (index, plugin) in self.plugins().iter().enumerate().filter(|(_, it)| it.masks()) {
+            let acts = instances.acts(plugin);
+            let answered = self.answers(instances, index, plugin, &shown);
+            let taken = answered.and_then(|(live, answers)| match acts {
+                true => plan.include(columns, &live, answers).map(|inspects| (live, inspects)),
+                false => Ok(plan.overhear(live, &answers)),
+            });
+            match taken {
+                Ok((live, inspects)) if inspects.contains(&true) => {
+                    // It keeps the place in its result; another result gets another instance.
+                    plan.scanners.push(Scanner { live, inspects, acts });
                 }
-            }
-            if inspects.contains(&true) {
-                // It keeps the place in its result; another result gets another instance.
-                plan.scanners.push(Scanner { live, inspects });
-            } else {
-                instances.put(self, index, live);
+                Ok((live, _)) => instances.put(self, index, live),
+                Err(failure) => plan.endure(plugin, acts, failure, |_| true)?,
             }
         }
         plan.drop_blind_scanners();
         plan.hidden = plan.masked.as_slice().into();
         Ok(plan)
+    }
+
+    /// What one masker says of some columns, and the instance that said it.
+    fn answers(
+        &self,
+        instances: &mut Instances,
+        index: usize,
+        plugin: &Plugin,
+        shown: &[wit::Column],
+    ) -> Result<(Live, Vec<wit::ColumnPlan>), Failure> {
+        let mut live = instances.take(self, index)?;
+        match live.plan(instances.who(), shown) {
+            Ok(answers) => Ok((live, answers)),
+            Err(failure) => {
+                instances.troubles().failed(plugin, &failure);
+                Err(failure)
+            }
+        }
     }
 }
 
@@ -142,18 +190,32 @@ impl Generation {
     ///
     /// # Errors
     /// A plugin failed: what the columns are asked for must be refused.
-    pub fn hidden(
-        &self,
-        instances: &mut Instances,
-        columns: &[Column],
-    ) -> Result<Vec<Option<HiddenColumn>>, Fault> {
-        let refused = |failure: Failure| failure.fault("the request was refused");
+    pub fn hidden(&self, instances: &mut Instances, columns: &[Column]) -> Result<Learned, Fault> {
         let shown: Vec<wit::Column> = columns.iter().map(shown).collect();
-        let mut hidden: Vec<Option<HiddenColumn>> = vec![None; columns.len()];
-        for (index, _) in self.plugins().iter().enumerate().filter(|(_, plugin)| plugin.masks()) {
-            let mut live = instances.take(self, index).map_err(refused)?;
-            let answers = live.plan(instances.who(), &shown).map_err(refused)?;
-            for ((slot, column), answer) in hidden.iter_mut().zip(columns).zip(answers) {
+        let mut learned = Learned { columns: vec![None; columns.len()], failed: Vec::new() };
+        for (index, plugin) in self.plugins().iter().enumerate().filter(|(_, it)| it.masks()) {
+            if !instances.acts(plugin) {
+                continue;
+            }
+            let answers = match self.answers(instances, index, plugin, &shown) {
+                Ok((live, answers)) => {
+                    instances.put(self, index, live);
+                    answers
+                }
+                Err(failure) => {
+                    let act = plugin.settings().on_error.at(SystemTime::now());
+                    let Some(on_error) = act.word() else {
+                        return Err(failure.fault("the request was refused"));
+                    };
+                    let plugin = plugin.stamp.name.clone();
+                    learned.failed.push(FailedPlugin { plugin, on_error: on_error.to_owned() });
+                    let rule = FAILED_REDACTED.to_owned();
+                    let all = wit::ColumnPlan::Mask(wit::MaskBy { mask: wit::Mask::NullOut, rule });
+                    let every = if act == Act::Redact { all } else { wit::ColumnPlan::Pass };
+                    vec![every; columns.len()]
+                }
+            };
+            for ((slot, column), answer) in learned.columns.iter_mut().zip(columns).zip(answers) {
                 let wit::ColumnPlan::Mask(by) = answer else { continue };
                 let mask = match slot.take() {
                     Some(before) => mask::strictest(before.mask, by.mask),
@@ -161,9 +223,8 @@ impl Generation {
                 };
                 *slot = Some(HiddenColumn { mask, exact: column.exact });
             }
-            instances.put(self, index, live);
         }
-        Ok(hidden)
+        Ok(learned)
     }
 
     /// Whether any column at all may be hidden: what a masker says of a value that may come from
@@ -171,7 +232,7 @@ impl Generation {
     ///
     /// # Errors
     /// A plugin failed.
-    pub fn hides(&self, instances: &mut Instances) -> Result<bool, Fault> {
+    pub fn hides(&self, instances: &mut Instances) -> Result<Learned, Fault> {
         let anything = Column {
             name: String::new(),
             type_name: "text".to_owned(),
@@ -180,7 +241,12 @@ impl Generation {
             origins: vec![ANY_ORIGIN.to_owned()],
             exact: false,
         };
-        Ok(self.masks() && self.hidden(instances, &[anything])?.iter().any(Option::is_some))
+        self.hidden(instances, &[anything])
+    }
+
+    /// Whether a plugin that hides values acts in this session: then errors are scrubbed.
+    pub fn protects(&self, instances: &Instances) -> bool {
+        self.plugins().iter().any(|plugin| plugin.masks() && instances.acts(plugin))
     }
 }
 
@@ -200,7 +266,7 @@ fn withheld(failure: Failure) -> Fault {
 impl ResultPlan {
     /// Nothing is hidden: frames pass untouched and unread.
     pub fn is_pass(&self) -> bool {
-        self.masked.is_empty() && self.scanners.is_empty()
+        self.masked.is_empty() && self.scanners.is_empty() && self.halted.is_none()
     }
 
     /// How many columns were planned.
@@ -236,15 +302,22 @@ impl ResultPlan {
         Self {
             hidden: masked.as_slice().into(),
             masked,
-            columns: masks.into_iter().map(|mask| Planned { shape: Shape::Text, mask }).collect(),
+            columns: masks
+                .into_iter()
+                .map(|mask| Planned { name: "c".to_owned(), shape: Shape::Text, mask })
+                .collect(),
             scanners: Vec::new(),
             key: Arc::new(hmac::Key::new(hmac::HMAC_SHA256, b"key")),
+            marks: Arc::default(),
+            troubles: Arc::default(),
+            halted: None,
         }
     }
 
     /// What becomes of a large cell of this column.
     pub(super) fn large(&self, column: usize) -> Large {
-        let scanned = |scanner: &Scanner| scanner.inspects.get(column) != Some(&false);
+        let scanned =
+            |scanner: &Scanner| scanner.acts && scanner.inspects.get(column) != Some(&false);
         match self.columns.get(column) {
             Some(Planned { mask: Some(wit::Mask::NullOut | wit::Mask::Fixed(_)), .. }) => {
                 Large::Replaced
@@ -252,6 +325,21 @@ impl ResultPlan {
             Some(Planned { mask: None, .. }) if !self.scanners.iter().any(scanned) => Large::Shown,
             _ => Large::Null,
         }
+    }
+
+    /// Adds one plugin's plan; returns which columns it wants to see.
+    fn include(
+        &mut self,
+        columns: &[Column],
+        live: &Live,
+        answers: Vec<wit::ColumnPlan>,
+    ) -> Result<Vec<bool>, Failure> {
+        let mut inspects = Vec::with_capacity(columns.len());
+        for (position, answer) in answers.into_iter().enumerate() {
+            let wants = self.take(position, columns, live, answer);
+            inspects.push(wants.inspect_err(|what| self.troubles.failed(live.plugin(), what))?);
+        }
+        Ok(inspects)
     }
 
     /// Adds one plugin's plan of one column; returns whether it wants to see the cells.
@@ -311,21 +399,53 @@ impl ResultPlan {
     /// The frames are malformed, a plugin failed, or a plugin stopped the result. The rows are
     /// withheld then, and so must be the rest of the result.
     pub fn mask(&mut self, rows: &Rows) -> Result<Masked, Fault> {
+        if let Some(fault) = &self.halted {
+            return Err(fault.clone());
+        }
         if self.is_pass() {
             let frames = rows.frames().clone();
-            let (rows, hidden) = (rows.count(), Arc::clone(&self.hidden));
-            return Ok(Masked { frames, rows, masked_cells: 0, hidden, outcome: None });
+            let (rows, hidden, marks) = (rows.count(), Arc::clone(&self.hidden), self.marks());
+            return Ok(Masked { frames, rows, masked_cells: 0, hidden, outcome: None, marks });
         }
+        let edits = self.look(rows).inspect_err(|fault| self.halted = Some(fault.clone()))?;
+        self.write(rows, edits)
+    }
+
+    /// Shows every plugin the cells that it wants to see.
+    fn look(&mut self, rows: &Rows) -> Result<Edits, Fault> {
         let mut edits = Edits::new();
-        for scanner in &mut self.scanners {
+        let width = self.columns.len();
+        for mut scanner in std::mem::take(&mut self.scanners) {
             let shape = |column: usize| {
                 let wanted = scanner.inspects.get(column).copied().unwrap_or(false);
                 self.columns.get(column).filter(|_| wanted).map(|planned| planned.shape)
             };
-            let width = self.columns.len();
-            scan::rows(&mut scanner.live, rows.frames(), width, shape, &mut edits)?;
+            let mut own = if scanner.acts { Edits::new() } else { edits.clone() };
+            let into = if scanner.acts { &mut edits } else { &mut own };
+            let seen = scan::rows(&mut scanner.live, rows.frames(), width, shape, into);
+            let plugin = Arc::clone(scanner.live.plugin());
+            match seen {
+                Ok(()) => {
+                    scanner.live.settle(&self.troubles);
+                    if !scanner.acts {
+                        let cells = own.iter().filter(|(at, cell)| edits.get(at) != Some(*cell));
+                        self.shadow_cells(&plugin.stamp.name, cells.count() as u64);
+                    }
+                    self.scanners.push(scanner);
+                }
+                Err(Halt::Refused(fault)) if scanner.acts => return Err(fault),
+                Err(Halt::Refused(fault)) => {
+                    self.shadow_ended(&plugin.stamp.name, &fault.message);
+                }
+                Err(Halt::Failed(failure)) => {
+                    self.troubles.failed(&plugin, &failure);
+                    let inspects = std::mem::take(&mut scanner.inspects);
+                    let missed = |at: usize| inspects.get(at) == Some(&true);
+                    self.endure(&plugin, scanner.acts, failure, missed)?;
+                }
+            }
         }
-        self.write(rows, edits)
+        Ok(edits)
     }
 
     fn write(&self, rows: &Rows, mut edits: Edits) -> Result<Masked, Fault> {
@@ -344,7 +464,7 @@ impl ResultPlan {
             masked_cells += u64::from(cell != Cell::Keep);
             cell
         })?;
-        let hidden = Arc::clone(&self.hidden);
-        Ok(Masked { frames, rows: count, masked_cells, hidden, outcome: None })
+        let (hidden, marks) = (Arc::clone(&self.hidden), self.marks());
+        Ok(Masked { frames, rows: count, masked_cells, hidden, outcome: None, marks })
     }
 }

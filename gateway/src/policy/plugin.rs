@@ -6,10 +6,11 @@ use std::sync::Arc;
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, InstancePre};
 
+use super::failing::Troubles;
 use super::golden::{self, Golden};
 use super::host::{Allowance, Context, Engine, Failure, Guest, exports, wit};
 use super::signature::{self, Signing};
-use super::{Finding, PluginSettings, PluginStamp, Problem, digest, text};
+use super::{Finding, Mode, OnError, PluginSettings, PluginStamp, Problem, digest, text};
 use crate::limits::{
     GOLDEN_FILE_BYTES_MAX, PLUGIN_APPROVERS_MAX, PLUGIN_CALL_MILLIS_MAX, PLUGIN_FILE_BYTES_MAX,
     PLUGIN_FINDINGS_MAX, PLUGIN_INSTANCE_CALLS_MAX, PLUGIN_LOAD_BUDGET_CALLS,
@@ -57,6 +58,9 @@ impl Plugin {
             digest: sha256,
             settings_digest: digest::sha256(settings.settings_json.as_bytes()),
             signed_by,
+            mode: (settings.mode != Mode::Enforce).then(|| settings.mode.word().to_owned()),
+            on_error: (settings.on_error != OnError::Deny)
+                .then(|| settings.on_error.word().to_owned()),
         };
         let plugin = link(engine, &component, settings, stamp, &found)
             .map_err(|error| fail(format!("does not fit this gateway: {error:#}")))?;
@@ -85,7 +89,7 @@ impl Plugin {
 
     fn patient(&self) -> Allowance {
         let millis = self.allowance.call_millis_max.saturating_mul(PLUGIN_LOAD_BUDGET_CALLS);
-        Allowance { call_millis_max: millis, ..self.allowance }
+        Allowance { call_millis_max: millis, serves: false, ..self.allowance }
     }
 
     /// What it was loaded from.
@@ -283,6 +287,7 @@ fn link(
         allowance: Allowance {
             memory_bytes_max: settings.memory_bytes_max,
             call_millis_max: settings.call_millis_max,
+            serves: true,
         },
     })
 }
@@ -308,6 +313,18 @@ impl Live {
     /// The plugin's configured name.
     pub(super) fn name(&self) -> &str {
         &self.plugin.name
+    }
+
+    /// Whose instance it is.
+    pub(super) fn plugin(&self) -> &Arc<Plugin> {
+        &self.plugin
+    }
+
+    /// Says how it did: a sound answer ends a row of failures.
+    pub(super) fn settle(&self, troubles: &Troubles) {
+        if self.sound {
+            troubles.sound(&self.plugin);
+        }
     }
 
     /// Whether it may be asked about another request.

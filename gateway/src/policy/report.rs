@@ -80,7 +80,14 @@ pub fn report(frame: Bytes, error: bool, protected: bool) -> Masked {
 
 /// A part with no rows.
 fn plain(frames: Bytes, outcome: Option<Outcome>) -> Masked {
-    Masked { frames, rows: 0, masked_cells: 0, hidden: Arc::default(), outcome }
+    Masked {
+        frames,
+        rows: 0,
+        masked_cells: 0,
+        hidden: Arc::default(),
+        outcome,
+        marks: Arc::default(),
+    }
 }
 
 type Field = (u8, Vec<u8>);

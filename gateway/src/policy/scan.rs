@@ -40,6 +40,32 @@ pub(super) fn rows(
     columns: usize,
     shape: impl Fn(usize) -> Option<Shape>,
     edits: &mut Edits,
+) -> Result<(), Halt> {
+    let mut halt = None;
+    let walked = walk(live, frames, columns, shape, edits, &mut halt);
+    match (walked, halt) {
+        (Ok(()), _) => Ok(()),
+        (Err(_), Some(halt)) => Err(halt),
+        (Err(fault), None) => Err(Halt::Refused(fault)),
+    }
+}
+
+/// Why a plugin's look at rows ended early.
+#[derive(Debug)]
+pub(super) enum Halt {
+    /// The plugin failed.
+    Failed(Failure),
+    /// The plugin withheld the rest, or the rows are malformed.
+    Refused(Fault),
+}
+
+fn walk(
+    live: &mut Live,
+    frames: &[u8],
+    columns: usize,
+    shape: impl Fn(usize) -> Option<Shape>,
+    edits: &mut Edits,
+    halt: &mut Option<Halt>,
 ) -> Result<(), Fault> {
     let mut batch = Batch::default();
     rows::each(frames, columns, |row, column, value| {
@@ -61,12 +87,12 @@ pub(super) fn rows(
             }
         };
         if batch.is_full(row, cell.as_ref().map_or(0, |cell| cell.len())) {
-            std::mem::take(&mut batch).show(live, edits)?;
+            std::mem::take(&mut batch).show(live, edits, halt)?;
         }
         batch.push(row, column, shape, cell.as_deref());
         Ok(())
     })?;
-    batch.show(live, edits)
+    batch.show(live, edits, halt)
 }
 
 impl Batch {
@@ -87,12 +113,21 @@ impl Batch {
         self.places.push((row, column, shape));
     }
 
-    fn show(self, live: &mut Live, edits: &mut Edits) -> Result<(), Fault> {
+    fn show(
+        self,
+        live: &mut Live,
+        edits: &mut Edits,
+        halt: &mut Option<Halt>,
+    ) -> Result<(), Fault> {
         if self.places.is_empty() {
             return Ok(());
         }
-        let withheld = |failure: Failure| failure.fault("the result is withheld");
-        match live.scan(&self.ends, &self.data).map_err(withheld)? {
+        let mut withheld = |failure: Failure| {
+            let fault = failure.fault("the result is withheld");
+            *halt = Some(Halt::Failed(failure));
+            fault
+        };
+        match live.scan(&self.ends, &self.data).map_err(&mut withheld)? {
             wit::Scanned::Clean => Ok(()),
             wit::Scanned::Edit(answer) => {
                 let checked = self.check(&answer);

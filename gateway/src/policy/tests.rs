@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod failing;
 mod fixtures;
 mod golden;
 mod hostile;
@@ -7,5 +8,6 @@ mod judging;
 mod keeping;
 mod loading;
 mod masking;
+mod modes;
 mod real;
 mod signing;

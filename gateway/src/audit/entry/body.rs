@@ -1,10 +1,14 @@
 //! What each type of entry says.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::{TokenBinding, clip_to};
 use crate::limits::ENTRY_LIST_ITEMS_MAX;
-use crate::policy::{ApprovalStamp, Finding, PluginStamp, Verdict};
+use crate::policy::{
+    ApprovalStamp, FailedPlugin, Finding, PluginStamp, ShadowMasking, ShadowVerdict, Verdict,
+};
 use crate::protocol::{Class, Facts, Kind, Object, Statement};
 
 /// The gateway opened the log. Entry 0 of every log is one.
@@ -91,6 +95,13 @@ pub struct Request {
     pub risk: u8,
     /// SHA-256 of the policy file, hex.
     pub policy: String,
+    /// The plugins asked, the first ones of many.
+    #[serde(skip_serializing_if = "<[_]>::is_empty", default)]
+    pub plugins: Arc<[PluginStamp]>,
+    /// What plugins that do not act in this session would have said; the reasons are in the
+    /// payload.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub shadow: Vec<ShadowVerdict>,
     /// The most severe class of its statements.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub class: Option<Class>,
@@ -163,6 +174,20 @@ impl Request {
     }
 }
 
+/// As many plugins as an entry lists. The policy's own entry, and a request's payload, have all.
+pub(in crate::audit) fn listed(plugins: &Arc<[PluginStamp]>) -> Arc<[PluginStamp]> {
+    match plugins.get(..ENTRY_LIST_ITEMS_MAX) {
+        Some(first) => first.into(),
+        None => Arc::clone(plugins),
+    }
+}
+
+/// What plugins that do not act would have said, as far as an entry lists it, without the reasons.
+pub(in crate::audit) fn overheard(shadow: &[ShadowVerdict]) -> Vec<ShadowVerdict> {
+    let brief = |one: &ShadowVerdict| ShadowVerdict { reason: String::new(), ..one.clone() };
+    shadow.iter().take(ENTRY_LIST_ITEMS_MAX).map(brief).collect()
+}
+
 /// One bound value of a request.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Parameter {
@@ -192,6 +217,9 @@ pub struct RequestPayload<'a> {
     pub findings: std::borrow::Cow<'a, [Finding]>,
     /// The plugins asked.
     pub plugins: std::borrow::Cow<'a, [PluginStamp]>,
+    /// What those that do not act would have said, with their reasons.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub shadow: Vec<ShadowVerdict>,
     /// The upstream was in a transaction block.
     pub in_transaction: bool,
     /// The effective role, when it was known.
@@ -269,6 +297,15 @@ pub struct Response {
     /// client's own word and could quote a value.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub hidden: Vec<HiddenColumn>,
+    /// The plugins of the policy that rows were masked by, the first ones of many.
+    #[serde(skip_serializing_if = "<[_]>::is_empty", default)]
+    pub plugins: Arc<[PluginStamp]>,
+    /// Plugins that failed and were gone on without.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub failed: Vec<FailedPlugin>,
+    /// What plugins that do not act in this session would have done.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub shadow: Vec<ShadowMasking>,
     /// Bytes of the frames.
     pub bytes: u64,
     /// How the request ended, if it did in this part: the first ones of many.
@@ -288,6 +325,9 @@ impl Response {
             rows: 0,
             masked_cells: 0,
             hidden: Vec::new(),
+            plugins: Arc::default(),
+            failed: Vec::new(),
+            shadow: Vec::new(),
             bytes: 0,
             outcomes: Vec::new(),
             outcomes_total: 0,

@@ -120,10 +120,17 @@ pub enum Event {
     PluginTrap {
         /// The target.
         target: String,
-        /// The plugin's configured name.
-        plugin: String,
+        /// The session that it failed in. Failures of one plugin in one session are told once a
+        /// minute.
+        session: String,
+        /// The plugin.
+        plugin: PluginStamp,
         /// What happened; never data.
         detail: String,
+        /// What the policy says of it: `deny`, `redact` or `allow`.
+        on_error: String,
+        /// Failures before this one that were counted but not told.
+        untold: u64,
     },
     /// A policy is in force.
     PolicyLoaded {
@@ -163,9 +170,8 @@ impl Event {
                 *by = clip(by);
                 *note = clip(note);
             }
-            Self::PluginTrap { target, plugin, detail } => {
+            Self::PluginTrap { target, detail, .. } => {
                 *target = clip(target);
-                *plugin = clip(plugin);
                 *detail = clip(detail);
             }
             Self::ConfigChange { digest: text }

@@ -55,6 +55,8 @@ struct Payload<'a> {
     facts: &'a RawValue,
     findings: &'a [crate::policy::Finding],
     plugins: &'a RawValue,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    shadow: &'a [crate::policy::ShadowVerdict],
     in_transaction: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     role: Option<&'a str>,
@@ -89,6 +91,7 @@ impl Memo {
             facts: &facts,
             findings: &ruling.findings,
             plugins: &plugins,
+            shadow: &ruling.shadow,
             in_transaction: request.state().block != Block::None,
             role: request.state().role.as_deref(),
             search_path: request.state().search_path.as_deref(),

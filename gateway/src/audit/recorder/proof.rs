@@ -8,10 +8,10 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use crate::audit::committer::unavailable;
-use crate::audit::entry::{FramePiece, HiddenColumn, OutcomeBrief, Response, clip_to};
+use crate::audit::entry::{FramePiece, HiddenColumn, OutcomeBrief, Response, clip_to, listed};
 use crate::fault::Fault;
 use crate::limits::ENTRY_LIST_ITEMS_MAX;
-use crate::policy::{Masked, Piece};
+use crate::policy::{Marks, Masked, Piece, ShadowMasking};
 
 /// Proof that a request was allowed and that its entry is durable. Only this stage makes one.
 #[derive(Debug)]
@@ -126,6 +126,7 @@ impl Reply {
         body.rows = body.rows.saturating_add(masked.rows());
         body.masked_cells = body.masked_cells.saturating_add(masked.masked_cells());
         hide(&mut body.hidden, masked);
+        mark(body, masked.marks());
         body.bytes = body.bytes.saturating_add(frames.len() as u64);
         body.outcomes_total += u64::from(masked.outcome().is_some());
         let room = ENTRY_LIST_ITEMS_MAX.saturating_sub(body.outcomes.len());
@@ -173,6 +174,32 @@ fn hide(hidden: &mut Vec<HiddenColumn>, masked: &Masked) {
         }
         let (rule, plugin) = (clip_to(&column.rule, 64), clip_to(&column.plugin, 64));
         hidden.push(HiddenColumn { position, rule, plugin });
+    }
+}
+
+/// Adds what is known of the plugins of a part.
+fn mark(body: &mut Response, marks: &Marks) {
+    if body.plugins.is_empty() {
+        body.plugins = listed(&marks.plugins);
+    }
+    for one in &marks.failed {
+        if !body.failed.contains(one) && body.failed.len() < ENTRY_LIST_ITEMS_MAX {
+            body.failed.push(one.clone());
+        }
+    }
+    for one in &marks.shadow {
+        let room = body.shadow.len() < ENTRY_LIST_ITEMS_MAX;
+        match body.shadow.iter_mut().find(|it| it.plugin == one.plugin) {
+            Some(known) => {
+                known.cells = known.cells.saturating_add(one.cells);
+                known.ended = clip_to(&one.ended, 128);
+            }
+            None if room => {
+                let ended = clip_to(&one.ended, 128);
+                body.shadow.push(ShadowMasking { ended, ..one.clone() });
+            }
+            None => {}
+        }
     }
 }
 

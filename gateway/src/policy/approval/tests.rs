@@ -80,8 +80,11 @@ fn ruling() -> Ruling {
         digest: "d1".into(),
         settings_digest: "s1".into(),
         signed_by: None,
+        mode: None,
+        on_error: None,
     };
     Ruling {
+        shadow: Vec::new(),
         verdict: Verdict::Hold,
         risk: 60,
         findings: Vec::new(),

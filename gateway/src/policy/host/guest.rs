@@ -1,16 +1,18 @@
 //! One live instance of a plugin, and every way in which it can fail.
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use wasmtime::component::{Instance, InstancePre};
-use wasmtime::{ResourceLimiter, Store, Trap};
+use wasmtime::{ResourceLimiter, Store, Trap, UpdateDeadline};
 
 use super::imports;
 use crate::fault::{Blame, Fault};
 use crate::limits::{
-    PLUGIN_ANSWER_BYTES_MAX, PLUGIN_LOG_LINES_MAX, PLUGIN_MODULES_MAX, PLUGIN_TABLES_MAX,
+    PLUGIN_ANSWER_BYTES_MAX, PLUGIN_INLINE_TICKS, PLUGIN_LOG_LINES_MAX, PLUGIN_MODULES_MAX,
+    PLUGIN_TABLES_MAX,
 };
+use crate::policy::lane::{Stopped, Turn};
 use crate::policy::text;
 
 /// What the host knows of an instance while it runs.
@@ -19,6 +21,10 @@ pub(in crate::policy) struct Context {
     budget: Budget,
     lines: u32,
     now_ms: u64,
+    /// When the call under way must end.
+    deadline: Instant,
+    /// The call's place among the slow ones, once it is one.
+    turn: Turn,
 }
 
 /// One budget over every memory and table of an instance.
@@ -143,6 +149,23 @@ pub(in crate::policy) struct Allowance {
     pub(in crate::policy) memory_bytes_max: usize,
     /// One call, milliseconds.
     pub(in crate::policy) call_millis_max: u64,
+    /// Sessions wait for its calls, and share the machine with each other.
+    pub(in crate::policy) serves: bool,
+}
+
+impl Allowance {
+    /// When a call that begins now must end.
+    fn deadline(&self) -> Instant {
+        Instant::now() + Duration::from_millis(self.call_millis_max)
+    }
+
+    /// Ticks until somebody looks at the call: one more than asked, for the current one is already
+    /// partly over.
+    fn ticks(&self) -> u64 {
+        let ticks = self.call_millis_max.div_ceil(crate::limits::PLUGIN_TICK_MILLIS);
+        let ticks = if self.serves { ticks.min(PLUGIN_INLINE_TICKS - 1) } else { ticks };
+        ticks.saturating_add(1)
+    }
 }
 
 /// A live instance. After a failure it must be dropped: its memory can't be trusted any more.
@@ -150,7 +173,7 @@ pub(in crate::policy) struct Guest {
     store: Store<Context>,
     instance: Instance,
     plugin: Arc<str>,
-    call_millis_max: u64,
+    allowance: Allowance,
 }
 
 impl Guest {
@@ -161,18 +184,31 @@ impl Guest {
         allowance: Allowance,
     ) -> Result<Self, Failure> {
         let budget = Budget { bytes_max: allowance.memory_bytes_max, bytes: 0 };
-        let context = Context { plugin: plugin.clone(), budget, lines: 0, now_ms: 0 };
+        let (turn, deadline) = (Turn::default(), allowance.deadline());
+        let plugin_name = plugin.clone();
+        let context = Context { plugin: plugin_name, budget, lines: 0, now_ms: 0, deadline, turn };
         let mut store = Store::new(pre.engine(), context);
         store.limiter(|context| &mut context.budget);
         store.set_hostcall_fuel(PLUGIN_ANSWER_BYTES_MAX);
         // Instantiation may run code of the component too.
-        store.set_epoch_deadline(ticks(allowance.call_millis_max));
-        let instance = pre.instantiate(&mut store).map_err(|error| Failure {
+        store.set_epoch_deadline(allowance.ticks());
+        if allowance.serves {
+            store.epoch_deadline_callback(|mut store| {
+                let context = store.data_mut();
+                match context.turn.next(context.deadline) {
+                    Ok(()) => Ok(UpdateDeadline::Continue(1)),
+                    Err(Stopped::Late) => Ok(UpdateDeadline::Interrupt),
+                    Err(full @ Stopped::Full) => Err(full.into()),
+                }
+            });
+        }
+        let instance = pre.instantiate(&mut store);
+        store.data_mut().turn = Turn::default();
+        let instance = instance.map_err(|error| Failure {
             plugin: plugin.to_string(),
             what: format!("start: {}", explain(&error, allowance.call_millis_max)),
         })?;
-        let call_millis_max = allowance.call_millis_max;
-        Ok(Self { store, instance, plugin: plugin.clone(), call_millis_max })
+        Ok(Self { store, instance, plugin: plugin.clone(), allowance })
     }
 
     /// Gives it a request's worth of log lines.
@@ -201,23 +237,24 @@ impl Guest {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let context = self.store.data_mut();
         context.now_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+        context.deadline = self.allowance.deadline();
         self.store.set_hostcall_fuel(PLUGIN_ANSWER_BYTES_MAX);
-        self.store.set_epoch_deadline(ticks(self.call_millis_max));
-        body(&mut self.store, &self.instance).map_err(|error| Failure {
+        self.store.set_epoch_deadline(self.allowance.ticks());
+        let answer = body(&mut self.store, &self.instance);
+        self.store.data_mut().turn = Turn::default();
+        answer.map_err(|error| Failure {
             plugin: self.plugin.to_string(),
-            what: format!("{call}: {}", explain(&error, self.call_millis_max)),
+            what: format!("{call}: {}", explain(&error, self.allowance.call_millis_max)),
         })
     }
-}
-
-/// One tick more than asked: the current one is already partly over.
-fn ticks(millis: u64) -> u64 {
-    millis.div_ceil(crate::limits::PLUGIN_TICK_MILLIS).saturating_add(1)
 }
 
 fn explain(error: &wasmtime::Error, call_millis_max: u64) -> String {
     if let Some(over) = error.downcast_ref::<OverBudget>() {
         return over.to_string();
+    }
+    if let Some(full) = error.downcast_ref::<Stopped>() {
+        return full.to_string();
     }
     match error.downcast_ref::<Trap>() {
         Some(Trap::Interrupt) => format!("it ran longer than its {call_millis_max} ms"),

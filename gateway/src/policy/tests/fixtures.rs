@@ -162,6 +162,7 @@ pub(super) fn plugin_settings(name: &str, file: &Path) -> PluginSettings {
         sha256: None,
         tests: None,
         grants: Vec::new(),
+        mode: crate::policy::Mode::Enforce,
         on_error: OnError::Deny,
         settings_json: "{}".into(),
         memory_bytes_max: 16 * 1024 * 1024,
@@ -223,7 +224,7 @@ pub(super) fn session() -> Session {
 
 /// A session's hand on the plugins, with none started yet.
 pub(super) fn instances() -> Instances {
-    Instances::new(&session())
+    Instances::new(&session(), std::sync::Arc::default())
 }
 
 pub(super) fn statement(verb: &str, class: Class, writes: &[&str]) -> Statement {
