@@ -3,6 +3,7 @@
 
 use super::fixtures::*;
 use crate::policy::{Judged, PolicySettings, Verdict};
+use crate::protocol::postgres::replication::{Scope, facts};
 use crate::protocol::{Class, Request};
 
 fn judge(settings: &PolicySettings, request: Request) -> Judged {
@@ -103,12 +104,11 @@ fn the_default_counts_when_nobody_speaks() {
 #[test]
 fn core_rules_come_before_a_plugin_that_allows() {
     let (_dir, settings) = policy(&[guard_that(ALLOW)]);
-    let backup = request(vec![
-        statement("select", Class::Read, &[]),
-        statement("base_backup", Class::Admin, &[]),
-    ]);
+    let read = facts("IDENTIFY_SYSTEM", Scope::All).unwrap().unwrap();
+    let command = read.statements.into_iter().next().unwrap();
+    let backup = request(vec![statement("select", Class::Read, &[]), command]);
     let Judged::Denied(denied) = judge(&settings, backup) else { panic!() };
-    assert_eq!((denied.fault().code, denied.fault().sqlstate), ("not_opened", "0A000"));
+    assert_eq!((denied.fault().code, denied.fault().sqlstate), ("replication_misplaced", "0A000"));
     assert_eq!(denied.ruling().findings[0].plugin, "core");
 }
 
