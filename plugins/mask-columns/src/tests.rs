@@ -85,6 +85,9 @@ fn mistakes_name_their_place() {
         (r#"{"columns":[{"name":"a","origin":"a.b.c","mask":"null"}]}"#, "columns[0]"),
         (r#"{"columns":[{"origin":"b.c","mask":"null"}]}"#, "columns[0]"),
         (r#"{"columns":[{"name":"b.c","mask":"null"}]}"#, "columns[0]"),
+        (r#"{"columns":[{"tag":"pii","mask":"null"}]}"#, "columns[0].tag"),
+        (r#"{"columns":[{"tag":"x","name":"y","mask":"null"}],"tags":{"x":[]}}"#, "columns[0]"),
+        (r#"{"tags":{"pii":["a.b.c","b.c"]}}"#, "tags.pii[1]"),
         (r#"{"inspect":["*.*.notes"]}"#, "find"),
         (r#"{"find":["card"]}"#, "find"),
     ] {
@@ -135,4 +138,25 @@ fn scanning_edits_only_what_holds_something() {
     let Scanned::Edit(edits) = Scanned::from(edit) else { panic!("an edit expected") };
     assert_eq!(edits.cells, [1, 2]);
     assert_eq!(edits.data, b"****************");
+}
+
+#[test]
+fn a_tag_stands_for_its_columns_and_an_exception_for_whom_it_names() {
+    let plugin = plugin(
+        r#"{"columns":[
+            {"tag":"pii","mask":"hash","except":{"groups":["support"],"principals":["eve"]}},
+            {"name":"id","mask":"null"}],
+            "tags":{"pii":["*.*.email","hr.people.*"]}}"#,
+    );
+    let plan = |principal: &str, group: &str, origin: &str| {
+        let who =
+            SessionInfo { principal: principal.into(), groups: vec![group.into()], ..session() };
+        mask(plugin.column(&who, &column("x", &[origin])))
+    };
+    assert_eq!(plan("ann", "sales", "public.customers.email"), Some(Mask::Hash));
+    assert_eq!(plan("ann", "sales", "hr.people.name"), Some(Mask::Hash));
+    assert_eq!(plan("ann", "sales", "public.customers.city"), None);
+    assert_eq!(plan("ann", "support", "public.customers.email"), None);
+    assert_eq!(plan("eve", "sales", "public.customers.email"), None);
+    assert_eq!(plan("eve", "support", "a.b.id"), Some(Mask::NullOut), "of that rule alone");
 }

@@ -105,6 +105,7 @@ fn between(text: &[u8], at: usize) -> Option<(usize, Gap)> {
         [b')', b' ' | b'-', b'0'..=b'9', ..] => (2, Gap::Bracket),
         [b')', b'0'..=b'9', ..] => (1, Gap::Bracket),
         [b' ', b'(', b'0'..=b'9', ..] => (2, Gap::Bracket),
+        [b'(', b'0'..=b'9', ..] => (1, Gap::Bracket),
         [b' ', b'-', b' ', b'0'..=b'9', ..] => (3, Gap::Dash),
         [b' ', ..] => (1, Gap::Space),
         [b'-', ..] => (1, Gap::Dash),
@@ -147,7 +148,7 @@ impl Window<'_> {
 
     /// It is no part of a word.
     pub(crate) fn is_bounded(&self) -> bool {
-        !self.before().is_ascii_alphanumeric() && !self.after().is_ascii_alphanumeric()
+        !is_word_before(self.text, self.from) && !self.after().is_ascii_alphanumeric()
     }
 
     /// Neither a dash, a dot nor a slash ties it to more letters or digits: it is no part of a
@@ -156,11 +157,17 @@ impl Window<'_> {
         let tied = |gap: Option<Gap>| matches!(gap, Some(Gap::Dash | Gap::Dot | Gap::Slash));
         let first = self.groups.first().and_then(|group| group.gap);
         let word = match self.from.checked_sub(2).and_then(|at| self.text.get(at..self.from)) {
-            Some([outer, b'-' | b'.' | b'_']) => outer.is_ascii_alphanumeric(),
+            Some([outer, b'-' | b'.' | b'_']) => {
+                outer.is_ascii_alphanumeric() && is_word_before(self.text, self.from - 1)
+            }
             _ => false,
         };
-        let behind = match self.text.get(self.to..self.to + 2) {
-            Some([b'-' | b'_', outer]) => outer.is_ascii_alphanumeric(),
+        // A word behind a dash says what it is: 415-555-2671-Office.
+        let behind = match self.text.get(self.to..) {
+            Some([b'-', a, b, c, ..]) if [a, b, c].iter().all(|it| it.is_ascii_alphabetic()) => {
+                false
+            }
+            Some([b'-' | b'_', outer, ..]) => outer.is_ascii_alphanumeric(),
             _ => false,
         };
         self.is_bounded() && !tied(first) && !tied(self.next) && !word && !behind
@@ -193,6 +200,14 @@ impl Window<'_> {
 /// The byte before `at`, 0 at the start of the text.
 pub(crate) fn byte_before(text: &[u8], at: usize) -> u8 {
     at.checked_sub(1).and_then(|at| text.get(at)).copied().unwrap_or(0)
+}
+
+/// What ends before `at` is a word. The letter of an escape of JSON is none: `\\n`.
+pub(crate) fn is_word_before(text: &[u8], at: usize) -> bool {
+    let letter = byte_before(text, at);
+    let escape = matches!(letter, b'n' | b'r' | b't' | b'b' | b'f')
+        && at.checked_sub(2).and_then(|at| text.get(at)) == Some(&b'\\');
+    letter.is_ascii_alphanumeric() && !escape
 }
 
 /// Up to 19 digits as one number.

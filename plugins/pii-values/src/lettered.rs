@@ -2,7 +2,7 @@
 //! first digit, which begins a cluster of digits.
 
 use crate::check::mod_97;
-use crate::digits::{byte_before, number};
+use crate::digits::{byte_before, is_word_before, number};
 use crate::kind::{Kind, Kinds};
 
 /// The kinds that are looked for here.
@@ -114,7 +114,7 @@ pub(crate) fn find(text: &[u8], at: usize, wanted: Kinds) -> Option<(Kind, usize
         rule(text, at).map(|(from, to)| (kind, from, to))
     };
     let before = byte_before(text, at);
-    if !before.is_ascii_alphabetic() {
+    if !before.is_ascii_alphabetic() || !is_word_before(text, at) {
         let nino = if before == b' ' { is(Kind::UkNino, uk_nino) } else { None };
         return nino.or_else(|| is(Kind::EsDni, es_dni));
     }
@@ -129,7 +129,7 @@ pub(crate) fn find(text: &[u8], at: usize, wanted: Kinds) -> Option<(Kind, usize
 /// `from..to` is no part of a longer word.
 fn bounded(text: &[u8], from: usize, to: usize) -> bool {
     let after = text.get(to).is_some_and(u8::is_ascii_alphanumeric);
-    !byte_before(text, from).is_ascii_alphanumeric() && !after
+    !is_word_before(text, from) && !after
 }
 
 /// Country, check digits, and so many more letters and digits, alone or in groups.

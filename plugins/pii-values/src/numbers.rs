@@ -1,7 +1,7 @@
 //! What is known by its digits alone: payment cards, national ids and phone numbers.
 
 use crate::check::{is_date, luhn, mod_11_10, number_97, verhoeff, weighted};
-use crate::digits::{Gap, Window, byte_before, number};
+use crate::digits::{Gap, Group, Window, byte_before, number};
 use crate::kind::{Kind, Kinds};
 
 /// The kinds that are looked for here, but for phone numbers.
@@ -25,27 +25,27 @@ pub(crate) const NUMBERED: [Kind; 14] = [
 /// Card numbers: beginnings from and to, and lengths. The published ranges of the issuers.
 // tidy: table
 const ISSUERS: [(&str, &str, &[usize]); 21] = [
-    ("4", "4", &[13, 16, 19]),                       // Visa
-    ("51", "55", &[16]),                             // Mastercard
-    ("2221", "2720", &[16]),                         // Mastercard
-    ("34", "34", &[15]),                             // American Express
-    ("37", "37", &[15]),                             // American Express
-    ("6011", "6011", &[16, 17, 18, 19]),             // Discover
-    ("644", "659", &[16, 17, 18, 19]),               // Discover, RuPay
-    ("300", "305", &[14, 16]),                       // Diners Club
-    ("3095", "3095", &[14, 16]),                     // Diners Club
-    ("36", "36", &[14, 15, 16, 17, 18, 19]),         // Diners Club
-    ("38", "39", &[14, 16]),                         // Diners Club
-    ("3528", "3589", &[16, 17, 18, 19]),             // JCB
-    ("1800", "1800", &[15]),                         // JCB
-    ("2131", "2131", &[15]),                         // JCB
-    ("62", "62", &[16, 17, 18, 19]),                 // UnionPay
-    ("81", "82", &[16, 17, 18, 19]),                 // UnionPay, RuPay
-    ("50", "50", &[12, 13, 14, 15, 16, 17, 18, 19]), // Maestro, RuPay, Verve
-    ("56", "58", &[12, 13, 14, 15, 16, 17, 18, 19]), // Maestro
-    ("60", "63", &[12, 13, 14, 15, 16, 17, 18, 19]), // Maestro, Hipercard
-    ("67", "67", &[12, 13, 14, 15, 16, 17, 18, 19]), // Maestro
-    ("2200", "2205", &[16, 17, 18, 19]),             // Mir
+    ("4", "4", &[13, 16, 19]),               // Visa
+    ("51", "55", &[16]),                     // Mastercard
+    ("2221", "2720", &[16]),                 // Mastercard
+    ("34", "34", &[15]),                     // American Express
+    ("37", "37", &[15]),                     // American Express
+    ("6011", "6011", &[16, 17, 18, 19]),     // Discover
+    ("644", "659", &[16, 17, 18, 19]),       // Discover, RuPay
+    ("300", "305", &[14, 16]),               // Diners Club
+    ("3095", "3095", &[14, 16]),             // Diners Club
+    ("36", "36", &[14, 15, 16, 17, 18, 19]), // Diners Club
+    ("38", "39", &[14, 16]),                 // Diners Club
+    ("35", "35", &[16, 17, 18, 19]),         // JCB
+    ("1800", "1800", &[15]),                 // JCB
+    ("2131", "2131", &[15]),                 // JCB
+    ("62", "62", &[16, 17, 18, 19]),         // UnionPay
+    ("81", "82", &[16, 17, 18, 19]),         // UnionPay, RuPay
+    ("50", "50", &[16, 18, 19]),             // Maestro, RuPay, Verve
+    ("56", "58", &[16, 18, 19]),             // Maestro
+    ("60", "63", &[16, 18, 19]),             // Maestro, Hipercard
+    ("67", "67", &[16, 18, 19]),             // Maestro
+    ("2200", "2205", &[16, 17, 18, 19]),     // Mir
 ];
 
 /// The strongest of the wanted kinds that the window is one of.
@@ -58,10 +58,10 @@ pub(crate) fn kind(window: &Window<'_>, wanted: Kinds) -> Option<Kind> {
         10 => is(Kind::SePersonnummer, se_personnummer).or(is(Kind::UkNhs, uk_nhs)),
         11 => is(Kind::BrCpf, br_cpf)
             .or(is(Kind::DeSteuerId, de_steuer_id))
-            .or(is(Kind::BeNational, be_national))
-            .or(is(Kind::PlPesel, pl_pesel)),
-        12 => is(Kind::Card, card)
-            .or(is(Kind::InAadhaar, in_aadhaar))
+            .or(is(Kind::PlPesel, pl_pesel))
+            .or(is(Kind::BeNational, be_national)),
+        12 => is(Kind::InAadhaar, in_aadhaar)
+            .or(is(Kind::Card, card))
             .or(is(Kind::SePersonnummer, se_personnummer)),
         13 => is(Kind::Card, card).or(is(Kind::KrRrn, kr_rrn)),
         15 => is(Kind::FrNir, fr_nir).or(is(Kind::Card, card)),
@@ -72,7 +72,8 @@ pub(crate) fn kind(window: &Window<'_>, wanted: Kinds) -> Option<Kind> {
     }
 }
 
-/// Luhn, an issuer's range, and groups of at least three digits.
+/// Luhn, an issuer's range and length, and no groups or those that cards are printed in. After a
+/// word that says so, any length that cards have.
 fn card(window: &Window<'_>) -> bool {
     let digits = window.digits;
     let begins = |from: &str, to: &str| {
@@ -80,17 +81,18 @@ fn card(window: &Window<'_>) -> bool {
         let bound = |text: &str| text.parse().unwrap_or(0);
         head.is_some_and(|head| (bound(from)..=bound(to)).contains(&head))
     };
-    window.is_bounded()
-        && window.groups.iter().all(|group| group.len() >= 3)
+    let said = || window.is_about(&["card", "maestro"]);
+    let first = window.groups.first().map_or(0, Group::len);
+    (window.groups.len() == 1 || first == 4)
+        && window.groups.iter().all(|group| group.len() >= 3 || window.groups.len() > 4)
+        && window.is_bounded()
         && window.gaps().all(|gap| matches!(gap, Gap::Space | Gap::Dash | Gap::Dot))
         // The digits of a fraction.
         && byte_before(window.text, window.from) != b'.'
         && luhn(digits)
-        && ISSUERS
-            .iter()
-            .any(|(from, to, lengths)| lengths.contains(&digits.len()) && begins(from, to))
-        // Beginnings of two digits and short lengths are met by chance.
-        && (digits.len() > 12 || window.groups.len() > 1 || window.is_about(&["card", "maestro"]))
+        && ISSUERS.iter().any(|(from, to, lengths)| {
+            begins(from, to) && (lengths.contains(&digits.len()) || said())
+        })
 }
 
 /// 3-2-4, or nine digits after a word that says so; without the numbers never given.

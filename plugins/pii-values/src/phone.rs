@@ -2,7 +2,7 @@
 
 use crate::digits::{Gap, Window, byte_before};
 
-const WORDS: [&str; 14] = [
+const WORDS: [&str; 17] = [
     "phone",
     "tel",
     "telephone",
@@ -15,7 +15,10 @@ const WORDS: [&str; 14] = [
     "whatsapp",
     "contact",
     "dial",
-    "number is",
+    "messages",
+    "answering",
+    "reach",
+    "desk",
     "handy",
 ];
 
@@ -34,7 +37,8 @@ pub(crate) fn is_phone(window: &Window<'_>) -> bool {
     if dotted && window.groups.iter().any(|group| group.len() < 2) {
         return false;
     }
-    if window.digits.starts_with(&[0, 0]) && window.digits.get(2) > Some(&0) && count >= 11 {
+    let exit = window.digits.starts_with(&[0, 0]) && window.digits.get(2) > Some(&0);
+    if exit && count >= 11 && window.groups.len() > 1 {
         return window.is_alone();
     }
     window.is_alone() && (is_american(window) || is_national(window) || is_announced(window))
@@ -95,10 +99,19 @@ fn is_national(window: &Window<'_>) -> bool {
     let split = window.groups.len() >= 2
         && (2..=6).contains(&first)
         && window.groups.iter().skip(1).all(|group| group.len() >= 2);
-    split && ((bracket && (8..=12).contains(&count)) || (trunk && (9..=12).contains(&count)))
+    split && ((bracket && (8..=12).contains(&count)) || (trunk && (10..=12).contains(&count)))
 }
 
 /// Any digits after a word that says what they are.
 fn is_announced(window: &Window<'_>) -> bool {
-    window.groups.iter().skip(1).all(|group| group.len() >= 2) && window.is_about(&WORDS)
+    window.groups.iter().skip(1).all(|group| group.len() >= 2)
+        && (window.is_about(&WORDS) || is_followed(window))
+}
+
+/// A word right behind it says what it is: `70 12 34 56 mobile`, `555-2671-Office`.
+fn is_followed(window: &Window<'_>) -> bool {
+    let rest = window.text.get(window.to..).unwrap_or_default();
+    let rest = rest.get(..rest.len().min(8)).unwrap_or_default().to_ascii_lowercase();
+    let word = rest.strip_prefix(b" ").or(rest.strip_prefix(b"-")).unwrap_or_default();
+    ["office", "mobile", "fax", "cell", "home"].iter().any(|it| word.starts_with(it.as_bytes()))
 }

@@ -1,7 +1,7 @@
 //! Keys and tokens: by the beginnings their makers gave them, by shape, and by what announces
 //! them.
 
-use crate::digits::byte_before;
+use crate::digits::is_word_before;
 use crate::kind::Kind;
 
 /// A token by its beginning: kind, prefix, the letter of the prefix that is looked for, how many
@@ -106,7 +106,7 @@ pub(crate) fn token(text: &[u8], at: usize) -> Option<(Kind, usize, usize)> {
         if known.get(prefix.mark) != Some(&byte) || !text.get(from..)?.starts_with(known) {
             return None;
         }
-        if byte_before(text, from).is_ascii_alphanumeric() {
+        if is_word_before(text, from) {
             return None;
         }
         let rest = text.get(from + known.len()..)?;
@@ -129,7 +129,7 @@ impl Of {
 /// A JSON web token; the `J` of its beginning stands at `at`: `eyJ`, which is `{"` in base64.
 pub(crate) fn jwt(text: &[u8], at: usize) -> Option<(usize, usize)> {
     let from = at.checked_sub(2)?;
-    if text.get(from..at)? != b"ey" || byte_before(text, from).is_ascii_alphanumeric() {
+    if text.get(from..at)? != b"ey" || is_word_before(text, from) {
         return None;
     }
     let part = |from: usize| {

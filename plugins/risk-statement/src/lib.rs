@@ -8,17 +8,19 @@ use portcullis_plugin::{
 use serde::Deserialize;
 
 /// Every rule with its default score.
-const RULES: [(&str, u8); 17] = [
+const RULES: [(&str, u8); 19] = [
     ("sql.admin", 80),
     ("sql.alter", 70),
     ("sql.code", 60),
     ("sql.delete", 40),
     ("sql.delete_unbounded", 85),
     ("sql.drop", 90),
+    ("sql.file", 90),
     ("sql.function_dangerous", 90),
     ("sql.insert", 20),
     ("sql.many_relations", 40),
     ("sql.privilege", 90),
+    ("sql.program", 95),
     ("sql.relation_sensitive", 70),
     ("sql.schema", 50),
     ("sql.truncate", 90),
@@ -128,6 +130,12 @@ impl RiskScorer for RiskStatement {
         }
         for object in operation.resources.iter().filter(|object| is_dangerous(object)) {
             add("sql.function_dangerous", format!("calls {}", object.name));
+        }
+        for object in operation.resources.iter().filter(|object| object.kind == "file") {
+            add("sql.file", format!("reaches the server's file {}", object.name));
+        }
+        if operation.attribute("copy") == Some("program") {
+            add("sql.program", "runs a program on the server".to_owned());
         }
         for object in operation.relations().filter(|object| listed(&RELATIONS, object)) {
             add("sql.relation_sensitive", format!("touches {}", object.name));

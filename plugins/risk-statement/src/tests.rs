@@ -65,11 +65,21 @@ fn statements_are_scored_by_their_severest_rule() {
         ("select", "read", &[], &[("function", "pg_catalog.pg_read_file")], 90),
         ("select", "read", &[], &[("function", "PG_READ_FILE")], 90),
         ("select", "read", &[], &[("relation", "pg_catalog.pg_stats")], 70),
+        ("copy", "read", &[], &[("file", "/tmp/x")], 90),
         ("select", "read", &[], &[("relation", "pg_read_file")], 0),
     ] {
         let answer = plugin.score(&session(), &operation(verb, class, flags, objects));
         assert_eq!(answer.score, score, "{verb} {class} {flags:?} {objects:?}");
     }
+}
+
+#[test]
+fn a_program_of_the_server_is_the_severest() {
+    let copy = Operation {
+        attributes: vec![("copy".into(), "program".into())],
+        ..operation("copy", "admin", &[], &[])
+    };
+    assert_eq!(plugin("{}").score(&session(), &copy).score, 95);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use super::fixtures::*;
-use crate::policy::{Engine, Generation, Judged, PolicySettings, Verdict, component};
+use crate::policy::{Engine, Generation, Golden, Judged, PolicySettings, Verdict, component};
 use crate::protocol::{Class, Column, Statement};
 
 /// Builds plugins once; tests that run at the same time wait for each other.
@@ -152,4 +152,20 @@ fn values_are_found_through_the_host() {
     assert_eq!(masked.masked_cells(), 1);
     let found = cells(masked.frames(), 1);
     assert_eq!(found[2000], "write [email], card **** **** **** 1111");
+}
+
+/// What each plugin that ships says of itself in `golden.json`, with its `settings.json`.
+#[test]
+fn the_plugins_that_ship_pass_their_own_tests() {
+    let names = ["approval-writes", "mask-columns", "pii-values", "risk-statement"];
+    let engine = engine();
+    for (name, file) in names.into_iter().zip(build(names)) {
+        let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../plugins").join(name);
+        let mut settings = plugin_settings(name, &file);
+        settings.settings_json = std::fs::read_to_string(folder.join("settings.json")).unwrap();
+        let golden = Golden::read(&std::fs::read(folder.join("golden.json")).unwrap()).unwrap();
+        let failed: Vec<_> = engine.test(&settings, &golden).unwrap();
+        let failed: Vec<_> = failed.iter().filter(|it| it.failure.is_some()).collect();
+        assert!(failed.is_empty(), "{name}: {failed:#?}");
+    }
 }
