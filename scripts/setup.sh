@@ -4,7 +4,8 @@
 #   scripts/setup.sh demo     what `make demo` needs: a C compiler, libclang, PostgreSQL, wasm target
 #   scripts/setup.sh test     the above, cargo-nextest, an OpenID provider from npm, the drivers
 #                             that applications use and the Python verifier's package
-#                             (scripts/drivers.sh), PostgreSQL's own test suites
+#                             (scripts/drivers.sh), receivers of logs (rsyslog and
+#                             scripts/receivers.sh), PostgreSQL's own test suites
 #                             (scripts/suites.sh), and what makes plugins of Python and
 #                             JavaScript (scripts/languages.sh)
 #   scripts/setup.sh bench    what `make demo` needs, and PgBouncer
@@ -78,7 +79,13 @@ fi
 have_jdbc() { [[ -e /usr/share/java/postgresql.jar ]]; }
 have_venv() { /usr/bin/python3 -c 'import ensurepip, venv' 2>/dev/null; }
 
+have_server_of_syslog() { [[ -x /usr/sbin/rsyslogd ]]; }
+have_syslog() { compgen -G "/usr/lib/*/rsyslog/lmnsd_$1.so" >/dev/null; }
+
 if $testing; then
+    need have_server_of_syslog -- rsyslog
+    need have_syslog gtls -- rsyslog-gnutls
+    need have_syslog ossl -- rsyslog-openssl
     need have node -- nodejs
     need have npm -- npm
     need have_venv -- python3 python3-venv
@@ -163,6 +170,7 @@ fi
 
 if $testing; then
     "$here/drivers.sh" "$CACHE/drivers"
+    "$here/receivers.sh" "$CACHE/receivers"
     "$here/suites.sh" "$CACHE/suites"
     "$here/languages.sh" "$CACHE"
 fi

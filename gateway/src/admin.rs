@@ -8,6 +8,8 @@
 //! | `GET /v1/sessions`, `/v1/sessions/{id}` | auditors |
 //! | `GET /v1/sessions/{id}/report?format=text`, `html` or `json` | auditors |
 //! | `GET /v1/sessions/{id}/bundle` | auditors |
+//! | `POST /v1/search`, body `{"query": "...", "limit": 50}` | auditors |
+//! | `POST /v1/search/reindex` | auditors |
 //! | `GET /v1/log/checkpoint`, `/v1/log/snapshot` | auditors |
 //!
 //! A refusal is JSON: `{"code", "message", "hint"}`. Requests of browsers from other pages and
@@ -68,9 +70,9 @@ pub enum ReportFormat {
 pub struct Look {
     /// Who: `issuer subject`.
     pub person: String,
-    /// `session`, `report`, `bundle` or `snapshot`.
+    /// `session`, `report`, `bundle`, `search`, `reindex` or `snapshot`.
     pub what: &'static str,
-    /// The session's id, or empty.
+    /// The session's id, the query, or empty.
     pub of: String,
 }
 
@@ -115,6 +117,16 @@ pub trait Evidence: Send + Sync + 'static {
     /// # Errors
     /// When it can't be written.
     fn snapshot_to(&self, file: &Path) -> Result<(), Fault>;
+    /// The entries that a query asks for, the newest first, at most `most`.
+    ///
+    /// # Errors
+    /// The query is none (blame: client), or the log can't be read.
+    fn search(&self, query: &str, most: usize) -> Result<serde_json::Value, Fault>;
+    /// Has the search index made anew.
+    ///
+    /// # Errors
+    /// When it can't be.
+    fn reindex(&self) -> Result<(), Fault>;
     /// Records an answer that nobody waits for, durably, before it has any effect.
     ///
     /// # Errors

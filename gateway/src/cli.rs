@@ -72,11 +72,38 @@ pub enum Command {
     /// Write, build, prove and sign policy plugins.
     #[command(subcommand)]
     Plugin(plugin::Plugin),
+    /// Show how far each export of a running gateway is.
+    Exports {
+        /// Whom to ask.
+        #[command(flatten)]
+        admin: AdminArgs,
+    },
     /// Run the gateway until SIGTERM or Ctrl-C.
     Serve {
         /// The configuration file.
         #[arg(long)]
         config: PathBuf,
+    },
+    /// Search the log of a running gateway, newest first.
+    ///
+    /// All words must hold: `field:value`, `-field:value` for what must not, and words or "a few
+    /// words in a row" of statements and messages. Fields: agent, approver, column, database,
+    /// object, person, role, rule, session, table, target, token, type, verdict; and since and
+    /// until with 90s, 15m, 3h, 2d, 4w, a day such as 2026-11-23, or an RFC 3339 time. Looking is
+    /// itself recorded.
+    Search {
+        /// What to look for, such as 'agent:reporter column:customers.email since:2d'.
+        #[arg(allow_hyphen_values = true)]
+        query: String,
+        /// How many hits at most.
+        #[arg(long, default_value_t = crate::limits::SEARCH_HITS)]
+        limit: usize,
+        /// Print the whole answer as JSON.
+        #[arg(long)]
+        json: bool,
+        /// Whom to ask.
+        #[command(flatten)]
+        admin: AdminArgs,
     },
     /// Look into recorded sessions.
     #[command(subcommand)]
@@ -151,6 +178,12 @@ pub enum Audit {
         /// Only entries of this type, such as `refusal` or `event`.
         #[arg(long = "type", value_name = "TYPE")]
         kind: Option<String>,
+    },
+    /// Have a running gateway make its search index anew from the log.
+    Reindex {
+        /// Whom to ask.
+        #[command(flatten)]
+        admin: AdminArgs,
     },
     /// Fetch a consistent copy of the log from a running gateway.
     Snapshot {

@@ -5,7 +5,9 @@ mod audit;
 mod check;
 mod client;
 mod demo;
+mod exports;
 mod plugin;
+mod search;
 mod serve;
 mod sessions;
 
@@ -54,7 +56,11 @@ pub async fn run(cli: Cli, out: &mut (dyn Write + Send)) -> Result<(), Stop> {
         Command::Audit(command) => audit::run(command, out).await,
         Command::Check { config } => check::run(&config, out),
         Command::Demo(args) => demo::run(args, out).await,
+        Command::Exports { admin } => exports::run(&admin, out).await,
         Command::Plugin(command) => plugin::run(command, out).await,
+        Command::Search { query, limit, json, admin } => {
+            search::run(&admin, &query, limit, json, out).await
+        }
         Command::Serve { config } => serve::run(&config, out).await,
         Command::Sessions(command) => sessions::run(command, out).await,
     }

@@ -67,6 +67,8 @@ pub struct Config {
     pub exports: Vec<ExportSettings>,
     /// Folder of the exports' cursors.
     pub export_dir: PathBuf,
+    /// Folder in which the search index is kept.
+    pub search_dir: PathBuf,
 }
 
 /// One thing that is wrong, where, and what was expected: `FILE:LINE:COLUMN: ...`.
@@ -161,6 +163,7 @@ fn read(page: &Page, mut top: Section<'_>) -> (Option<Config>, Vec<Mistake>) {
         targets,
         exports,
         export_dir: data_dir.join("export"),
+        search_dir: data_dir,
     });
     (config, policies.mistakes)
 }

@@ -113,6 +113,8 @@ pub mod downstream;
 
 pub mod export;
 
+pub mod search;
+
 pub mod pipeline;
 
 pub mod admin;

@@ -524,3 +524,33 @@ pub const EXPORT_OBJECT_SECS: u64 = 10;
 pub const EXPORT_OBJECT_SECS_MAX: u64 = 3_600;
 /// Instances that `plugin bench` starts for one figure.
 pub const BENCH_STARTS: usize = 30;
+/// Longest query.
+pub const SEARCH_QUERY_BYTES_MAX: usize = 4 * 1024;
+/// Conditions of one query.
+pub const SEARCH_CLAUSES_MAX: usize = 64;
+/// Longest term of the index; a longer one is cut on both sides of a comparison.
+pub const SEARCH_TERM_BYTES_MAX: usize = 256;
+/// Terms of one entry.
+pub const SEARCH_TERMS_MAX: usize = 4_096;
+/// Memory in which new entries gather before they are written.
+pub const SEARCH_MEMORY_BYTES: usize = 32 * 1024 * 1024;
+/// Entries read from the log at once.
+pub const SEARCH_BATCH_ENTRIES: usize = 2_000;
+/// Their bytes.
+pub const SEARCH_BATCH_BYTES: usize = 4 * 1024 * 1024;
+/// Entries after which the index commits.
+pub const SEARCH_COMMIT_ENTRIES: usize = 20_000;
+/// Time after which it commits what it has.
+pub const SEARCH_COMMIT_MILLIS: u64 = 1_000;
+/// How often the indexer looks for more.
+pub const SEARCH_POLL_MILLIS: u64 = 250;
+/// Pause after a failure.
+pub const SEARCH_RETRY_MILLIS: u64 = 2_000;
+/// Entries not yet in the index that one query looks through.
+pub const SEARCH_TAIL_ENTRIES_MAX: u64 = 20_000;
+/// Characters of a statement that a hit shows.
+pub const SEARCH_EXCERPT_CHARS: usize = 200;
+/// Hits when the caller doesn't say.
+pub const SEARCH_HITS: usize = 50;
+/// Hits at most.
+pub const SEARCH_HITS_MAX: usize = 1_000;

@@ -11,6 +11,7 @@
 //! - [`languages`]: plugins as their authors start them, in each language.
 //! - [`okta::Okta`]: the development issuer, and its people and agents.
 //! - [`oidc_provider::OidcProvider`]: an issuer by somebody else, over https.
+//! - [`receivers`]: what the log is exported to.
 //! - [`clients::Psql`], [`driver`] and [`wire::Wire`]: two stock clients, and one that sends
 //!   whatever it likes.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
@@ -29,4 +30,5 @@ pub mod operator;
 pub mod plugins;
 pub mod postgres;
 pub mod process;
+pub mod receivers;
 pub mod wire;

@@ -2,7 +2,7 @@
 
 /// The stages in flow order: a stage imports itself and those to its left, never to its right.
 /// The codecs of `protocol` stand first: they are pure and know no stage.
-pub(crate) const STAGES: [&str; 9] = [
+pub(crate) const STAGES: [&str; 10] = [
     "protocol",
     "listener",
     "identity",
@@ -12,6 +12,7 @@ pub(crate) const STAGES: [&str; 9] = [
     "upstream",
     "downstream",
     "export",
+    "search",
 ];
 
 /// What every stage may import beside the stages: they import no stage themselves.
@@ -24,7 +25,7 @@ pub(crate) const ABOVE: [&str; 7] =
 /// Outside crates and where each may be named: a path prefix of `gateway/src`, where a `.rs`
 /// ending means that one file. A crate that is swapped or audited is then one place to look at.
 // tidy: table
-pub(crate) const HOMES: [(&str, &[&str]); 18] = [
+pub(crate) const HOMES: [(&str, &[&str]); 19] = [
     ("clap", &["cli.rs", "cli/"]),
     (
         "hyper",
@@ -49,6 +50,7 @@ pub(crate) const HOMES: [(&str, &[&str]); 18] = [
     ("redb", &["audit/store"]),
     ("rustls", &["config", "downstream", "export/sink/syslog", "identity", "listener", "upstream"]),
     ("sqlparser", &["protocol/postgres/"]),
+    ("tantivy", &["search/index"]),
     ("tokio_rustls", &["downstream", "export/sink/syslog", "listener", "upstream"]),
     ("toml", &["config"]),
     ("wasmtime", &["policy/"]),

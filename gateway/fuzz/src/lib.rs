@@ -28,7 +28,7 @@ pub struct Target {
 }
 
 /// Every target, by name.
-pub const TARGETS: [Target; 14] = [
+pub const TARGETS: [Target; 15] = [
     targets::backend::TARGET,
     targets::copy::TARGET,
     targets::frames::TARGET,
@@ -37,6 +37,7 @@ pub const TARGETS: [Target; 14] = [
     targets::large::TARGET,
     targets::names::TARGET,
     targets::pack::TARGET,
+    targets::query::TARGET,
     targets::replication::TARGET,
     targets::rows::TARGET,
     targets::signature::TARGET,

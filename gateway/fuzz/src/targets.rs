@@ -8,6 +8,7 @@ pub(crate) mod jwks;
 pub(crate) mod large;
 pub(crate) mod names;
 pub(crate) mod pack;
+pub(crate) mod query;
 pub(crate) mod replication;
 pub(crate) mod rows;
 pub(crate) mod signature;

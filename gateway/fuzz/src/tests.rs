@@ -80,6 +80,11 @@ fn pack() {
 }
 
 #[test]
+fn query() {
+    smoke("query");
+}
+
+#[test]
 fn replication() {
     smoke("replication");
 }

@@ -8,6 +8,7 @@ use http::{HeaderMap, Request, StatusCode, Uri};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use super::Desk;
 use super::reply::Refusal;
@@ -101,8 +102,24 @@ fn bearer(headers: &HeaderMap) -> Result<Token, Refusal> {
     Ok(Token::new(token.to_owned()))
 }
 
+/// What is searched for.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wanted {
+    pub(super) query: String,
+    pub(super) limit: Option<usize>,
+}
+
 /// Reads the note of an answer; an empty body is an empty note.
 pub(super) async fn note(request: Request<Incoming>) -> Result<Note, Refusal> {
+    body(request, "send {\"note\": \"why\"} or nothing").await
+}
+
+/// Reads a body of JSON; an empty one is the default.
+pub(super) async fn body<T: Default + DeserializeOwned>(
+    request: Request<Incoming>,
+    expected: &'static str,
+) -> Result<T, Refusal> {
     let kind = request.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
     let kind = kind.map(|kind| kind.split(';').next().unwrap_or_default().trim().to_owned());
     let collected = Limited::new(request.into_body(), ADMIN_BODY_BYTES_MAX).collect();
@@ -123,7 +140,7 @@ pub(super) async fn note(request: Request<Incoming>) -> Result<Note, Refusal> {
         }
     };
     if body.is_empty() {
-        return Ok(Note::default());
+        return Ok(T::default());
     }
     // A web form can't send this type, so a page can't answer a question by one.
     if !kind.is_some_and(|kind| kind.eq_ignore_ascii_case("application/json")) {
@@ -132,8 +149,7 @@ pub(super) async fn note(request: Request<Incoming>) -> Result<Note, Refusal> {
             .hint("send Content-Type: application/json"));
     }
     serde_json::from_slice(&body).map_err(|_| {
-        let message = "the body is not an answer";
-        Refusal::new(StatusCode::BAD_REQUEST, "body_invalid", message)
-            .hint("send {\"note\": \"why\"} or nothing")
+        let message = "the body is not what this path takes";
+        Refusal::new(StatusCode::BAD_REQUEST, "body_invalid", message).hint(expected)
     })
 }

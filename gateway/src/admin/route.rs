@@ -19,8 +19,8 @@ use super::{Desk, Evidence, Look, ReportFormat};
 use crate::fault::{Blame, Fault};
 use crate::identity::Principal;
 use crate::limits::{
-    ADMIN_RECORD_SECS_MAX, ADMIN_SESSIONS_LISTED, ADMIN_SESSIONS_LISTED_MAX, SNAPSHOT_PIECE_BYTES,
-    SNAPSHOT_PIECES_QUEUED,
+    ADMIN_RECORD_SECS_MAX, ADMIN_SESSIONS_LISTED, ADMIN_SESSIONS_LISTED_MAX, SEARCH_HITS,
+    SEARCH_HITS_MAX, SNAPSHOT_PIECE_BYTES, SNAPSHOT_PIECES_QUEUED,
 };
 use crate::policy::approval::{Answer, Reaction};
 
@@ -42,7 +42,9 @@ async fn dispatch(desk: &Desk, request: Request<Incoming>) -> Outcome {
         | ["v1", "approvals" | "sessions", _]
         | ["v1", "sessions", _, "report" | "bundle"]
         | ["v1", "log", "checkpoint" | "snapshot"] => Method::GET,
-        ["v1", "approvals", _, "approve" | "deny"] => Method::POST,
+        ["v1", "approvals", _, "approve" | "deny"]
+        | ["v1", "search"]
+        | ["v1", "search", "reindex"] => Method::POST,
         _ => return Err(no_such("path_unknown", "there is nothing at this path")),
     };
     if method != allowed {
@@ -68,6 +70,8 @@ async fn dispatch(desk: &Desk, request: Request<Incoming>) -> Outcome {
         ["v1", "sessions", id] => session(desk, &person, id).await,
         ["v1", "sessions", id, "report"] => report(desk, &person, id, &query).await,
         ["v1", "sessions", id, "bundle"] => bundle(desk, &person, id).await,
+        ["v1", "search"] => search(desk, &person, request).await,
+        ["v1", "search", "reindex"] => reindex(desk, &person).await,
         ["v1", "log", "checkpoint"] => checkpoint(desk, &person).await,
         ["v1", "log", "snapshot"] => snapshot(desk, &person).await,
         _ => Err(no_such("path_unknown", "there is nothing at this path")),
@@ -203,6 +207,44 @@ async fn report(desk: &Desk, person: &Principal, id: &str, query: &str) -> Outco
     })
 }
 
+/// A query is recorded before anything is shown; one that is none is recorded too.
+async fn search(desk: &Desk, person: &Principal, request: Request<Incoming>) -> Outcome {
+    auditor(desk, person)?;
+    let expected = "send {\"query\": \"agent:reporter since:2d\", \"limit\": 50}";
+    let door::Wanted { query, limit } = door::body(request, expected).await?;
+    let most = limit.unwrap_or(SEARCH_HITS);
+    if !(1..=SEARCH_HITS_MAX).contains(&most) {
+        let message = format!("`limit` is from 1 to {SEARCH_HITS_MAX}");
+        return Err(Refusal::new(StatusCode::BAD_REQUEST, "query_invalid", message));
+    }
+    let look = Look { person: named(person), what: "search", of: query.clone() };
+    let found = blocking(desk, move |evidence| {
+        evidence.record(&look)?;
+        evidence.search(&query, most)
+    });
+    let found = found.await.map_err(|fault| match fault.blame {
+        Blame::Client => Refusal::of(StatusCode::BAD_REQUEST, fault),
+        _ => Refusal::from(fault),
+    })?;
+    Ok(reply::json(&found))
+}
+
+async fn reindex(desk: &Desk, person: &Principal) -> Outcome {
+    auditor(desk, person)?;
+    let look = Look { person: named(person), what: "reindex", of: String::new() };
+    blocking(desk, move |evidence| {
+        evidence.record(&look)?;
+        evidence.reindex()
+    })
+    .await?;
+    Ok(reply::json(&json!({ "reindexing": true })))
+}
+
+/// A person as looks name one.
+fn named(person: &Principal) -> String {
+    format!("{} {}", person.claims().issuer, person.claims().subject)
+}
+
 async fn checkpoint(desk: &Desk, person: &Principal) -> Outcome {
     auditor(desk, person)?;
     blocking(desk, |evidence| evidence.checkpoint()).await.map(reply::text).map_err(Refusal::from)
@@ -313,9 +355,7 @@ fn look(person: &Principal, what: &'static str, id: &str) -> Result<(String, Loo
     if !plain || id.len() > 64 {
         return Err(no_session());
     }
-    let claims = person.claims();
-    let person = format!("{} {}", claims.issuer, claims.subject);
-    Ok((id.to_owned(), Look { person, what, of: id.to_owned() }))
+    Ok((id.to_owned(), Look { person: named(person), what, of: id.to_owned() }))
 }
 
 /// One parameter of a query; none of ours needs percent-encoding.

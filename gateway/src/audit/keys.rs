@@ -135,6 +135,11 @@ impl MasterKey {
         Ok(Self { key, dir: dir.to_owned() })
     }
 
+    /// The keystore.
+    pub(in crate::audit) fn file(&self) -> PathBuf {
+        self.dir.join(SESSION_FILE)
+    }
+
     fn bound(session: &str) -> Aad<Vec<u8>> {
         Aad::from(format!("portcullis session key 1\n{session}").into_bytes())
     }

@@ -5,7 +5,7 @@
 
 mod follow;
 
-pub use follow::{Follower, Stored, Stretch, Words};
+pub use follow::{Asked, Follower, Stored, Stretch, Words};
 
 use std::path::Path;
 use std::sync::Arc;

@@ -15,6 +15,11 @@ use crate::cli::{AdminArgs, Audit};
 pub(super) async fn run(command: Audit, out: &mut (dyn Write + Send)) -> Result<(), Stop> {
     match command {
         Audit::Entries { path, kind } => entries(&path, kind.as_deref(), out),
+        Audit::Reindex { admin } => {
+            let client = Client::new(&admin)?;
+            client.write("/v1/search/reindex", &json!({})).await?;
+            print(out, "the search index is made anew; searches read the log meanwhile")
+        }
         Audit::Snapshot { admin, out: file } => {
             let client = Client::new(&admin)?;
             if file.exists() {

@@ -69,6 +69,7 @@ impl Evidence for LogEvidence {
             "config_change_refused": config.change_refused,
             "sessions_open": gateway.sessions.count(),
             "exports": gateway.exports.status(log.size),
+            "search": gateway.search.status(),
             "log": log,
             "issuers": issuers,
             "targets": gateway.target_names().iter().map(|name| self.target(name))
@@ -107,6 +108,15 @@ impl Evidence for LogEvidence {
 
     fn snapshot_to(&self, file: &Path) -> Result<(), Fault> {
         self.gateway.log.snapshot_to(file).map_err(unreadable)
+    }
+
+    fn search(&self, query: &str, most: usize) -> Result<Value, Fault> {
+        self.gateway.search.search(query, most)
+    }
+
+    fn reindex(&self) -> Result<(), Fault> {
+        self.gateway.search.reindex();
+        Ok(())
     }
 
     fn late(&self, answer: &LateAnswer) -> Result<(), Fault> {

@@ -17,6 +17,7 @@ use crate::protocol::Facts;
 use crate::protocol::postgres::frontend::Grammar;
 use crate::protocol::postgres::replication::{self, Mode, Scope};
 use crate::protocol::postgres::statement::{FactsCache, Parsers};
+use crate::search::Search;
 use crate::session::{Session, registry};
 use crate::upstream::TargetSettings;
 use crate::upstream::catalogue::Catalogues;
@@ -29,6 +30,7 @@ pub struct Gateway {
     pub(super) sessions: registry::Registry,
     pub(super) policies: Policies,
     pub(super) exports: Exports,
+    pub(super) search: Search,
     verifier: ArcSwap<Verifier>,
     targets: ArcSwap<HashMap<String, Arc<Target>>>,
     config: ArcSwap<ConfigState>,
@@ -118,7 +120,7 @@ pub(super) fn targets(
 impl Gateway {
     pub(super) fn new(
         log: Log,
-        exports: Exports,
+        (exports, search): (Exports, Search),
         approvals: approval::Registry,
         policies: Policies,
         verifier: Verifier,
@@ -131,6 +133,7 @@ impl Gateway {
             sessions: registry::Registry::default(),
             policies,
             exports,
+            search,
             verifier: ArcSwap::from_pointee(verifier),
             targets: ArcSwap::from_pointee(targets),
             config: ArcSwap::from_pointee(ConfigState { digest, change_refused: false }),

@@ -25,6 +25,7 @@ use crate::listener::tls::Acceptor;
 use crate::listener::{ListenerSettings, tls};
 use crate::policy::approval::Registry;
 use crate::policy::{Engine, Policies};
+use crate::search::Search;
 
 /// An address that the gateway answers on.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -72,8 +73,17 @@ pub async fn start(config: Config) -> Result<Running, Vec<String>> {
     let approvals = Registry::new(config.admin.approver_groups.clone());
     let digest = config.digest.clone();
     let (exports, exporters) = Exports::prepare(&config.exports, &config.export_dir, &log)?;
-    let gateway =
-        Arc::new(Gateway::new(log, exports, approvals, policies, verifier, targets, digest));
+    let search = Search::start(&config.search_dir, &log)
+        .map_err(|error| one(format!("the search index can't be kept: {error}")))?;
+    let gateway = Arc::new(Gateway::new(
+        log,
+        (exports, search),
+        approvals,
+        policies,
+        verifier,
+        targets,
+        digest,
+    ));
     for name in gateway.target_names() {
         let loaded = reload::loaded(&gateway, &name);
         gateway.log.event(loaded).await.map_err(|fault| one(fault.to_string()))?;
@@ -138,6 +148,8 @@ impl Running {
         let _ = tokio::time::timeout_at(deadline, rest).await;
         self.tasks.shutdown().await;
         self.gateway.verifier().stop();
+        let gateway = Arc::clone(&self.gateway);
+        let _ = tokio::task::spawn_blocking(move || gateway.search.stop()).await;
         if let Err(fault) =
             self.gateway.log.event(Event::Shutdown { reason: "told to stop".to_owned() }).await
         {

@@ -2,6 +2,7 @@
 //! keeps a copy elsewhere (exports, the search index).
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use zeroize::Zeroizing;
@@ -10,6 +11,7 @@ use super::{Payload, Reader, payload, store_error};
 use crate::audit::Error;
 use crate::audit::entry::{Entry, RequestPayload, SessionStart, kind};
 use crate::limits::FOLLOWED_SESSIONS_MAX;
+use crate::protocol::Facts;
 
 /// One entry as stored.
 #[derive(Debug)]
@@ -42,6 +44,17 @@ pub enum Words {
     Text(String),
 }
 
+/// What a request was, as its payload has it; without its bound values.
+#[derive(Debug)]
+pub struct Asked {
+    /// The exact text judged.
+    pub text: String,
+    /// What the grammar said.
+    pub facts: Arc<Facts>,
+    /// Why it was held or refused, in words.
+    pub reason: Option<String>,
+}
+
 /// Follows a log. It keeps what sessions began with, and their keys, for the next entries.
 pub struct Follower {
     reader: Reader,
@@ -50,6 +63,11 @@ pub struct Follower {
 }
 
 impl Reader {
+    /// The file whose lines are the keys of sessions; a line that goes erases.
+    pub fn keystore(&self) -> PathBuf {
+        self.master.as_ref().map(|master| master.file()).unwrap_or_default()
+    }
+
     /// Follows this log.
     pub fn follow(&self) -> Follower {
         Follower { reader: self.clone(), starts: HashMap::new(), keys: HashMap::new() }
@@ -123,13 +141,39 @@ impl Follower {
     /// # Errors
     /// The store or the keys can't be read.
     pub fn words(&mut self, index: u64, entry: &Entry) -> Result<Words, Error> {
+        Ok(match self.payload(index, entry)? {
+            Payload::Plain(bytes) => match serde_json::from_slice::<RequestPayload<'_>>(&bytes) {
+                Ok(payload) => Words::Text(payload.text.into_owned()),
+                Err(_) => Words::None,
+            },
+            Payload::Sealed => Words::Gone,
+            Payload::Damaged | Payload::None => Words::None,
+        })
+    }
+
+    /// What a request was; `None` for other entries, and when the session's key is gone.
+    ///
+    /// # Errors
+    /// The store or the keys can't be read.
+    pub fn asked(&mut self, index: u64, entry: &Entry) -> Result<Option<Asked>, Error> {
+        let Payload::Plain(bytes) = self.payload(index, entry)? else { return Ok(None) };
+        let payload: Option<RequestPayload<'_>> = serde_json::from_slice(&bytes).ok();
+        Ok(payload.map(|payload| Asked {
+            text: payload.text.into_owned(),
+            facts: Arc::new(payload.facts.into_owned()),
+            reason: payload.reason,
+        }))
+    }
+
+    /// The payload of a request.
+    fn payload(&mut self, index: u64, entry: &Entry) -> Result<Payload, Error> {
         let (Some(session), Some(reference)) = (&entry.sess, &entry.pl) else {
-            return Ok(Words::None);
+            return Ok(Payload::None);
         };
         if entry.kind != kind::REQUEST || reference.media != kind::REQUEST {
-            return Ok(Words::None);
+            return Ok(Payload::None);
         }
-        let Some(master) = &self.reader.master else { return Ok(Words::Gone) };
+        let Some(master) = &self.reader.master else { return Ok(Payload::Sealed) };
         if self.keys.len() >= FOLLOWED_SESSIONS_MAX {
             self.keys.clear();
         }
@@ -138,14 +182,6 @@ impl Follower {
         }
         let key = self.keys.get(session).and_then(Option::as_ref).map(|key| key.as_slice());
         let view = self.reader.view()?;
-        let opened = payload(&view, session, index, entry, key).map_err(store_error)?;
-        Ok(match opened {
-            Payload::Plain(bytes) => match serde_json::from_slice::<RequestPayload<'_>>(&bytes) {
-                Ok(payload) => Words::Text(payload.text.into_owned()),
-                Err(_) => Words::None,
-            },
-            Payload::Sealed => Words::Gone,
-            Payload::Damaged | Payload::None => Words::None,
-        })
+        payload(&view, session, index, entry, key).map_err(store_error)
     }
 }
