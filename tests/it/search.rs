@@ -120,7 +120,7 @@ fn an_erased_session_leaves_the_index() {
     gateway.psql(&agent).run("SELECT 'canarykept'").success("the session to keep");
     let dir = stage.site.data_dir().join("search");
     assert_eq!(statements(&gateway, &auditor, "canaryerased").len(), 1);
-    let hits = search(&gateway, &auditor, "canaryerased");
+    let hits = search(&gateway, &auditor, "type:request canaryerased");
     let session = hits["hits"][0]["session"].as_str().unwrap().to_owned();
     let index = hits["hits"][0]["index"].as_u64().unwrap();
     let before = wait_for("the index", || {
