@@ -12,11 +12,13 @@ mod clock;
 mod committer;
 #[cfg(test)]
 pub(crate) mod fixture;
+mod halt;
 mod keys;
 mod log;
 mod queue;
 mod recorder;
 mod recovery;
+mod reserve;
 mod store;
 
 pub mod bundle;
@@ -165,7 +167,7 @@ impl Error {
     fn store(path: &Path, error: store::StoreError) -> Self {
         match error {
             store::StoreError::InUse => Self::InUse { dir: path.to_owned() },
-            store::StoreError::Failed(reason) => Self::Store { path: path.to_owned(), reason },
+            store::StoreError::Full(reason) | store::StoreError::Failed(reason) => Self::Store { path: path.to_owned(), reason },
         }
     }
 }

@@ -445,6 +445,12 @@ pub const LOG_LINGER_MILLIS: u64 = 100;
 pub const LOG_BATCH_ENTRIES_MAX: usize = 4_096;
 /// Payload bytes in one commit, unless one entry alone has more.
 pub const LOG_BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Bytes kept on the disk so that a full one still takes the entry that says so.
+pub const LOG_RESERVE_BYTES: u64 = 4 * 1024 * 1024;
+/// How often a log without room looks for some.
+pub const LOG_HALT_TICK_MILLIS: u64 = 250;
+/// A wall clock that moves by more than this against the machine's own time was set.
+pub const CLOCK_STEP_MILLIS: u64 = 50;
 /// Cache of the store, bytes.
 pub const LOG_CACHE_BYTES: usize = 64 * 1024 * 1024;
 /// Newest leaves that are hashed again from stored bytes when the log is opened.

@@ -20,7 +20,7 @@ use super::recorder::Recorder;
 use super::store::{Row, Store};
 use super::tree::leaf_hash;
 use super::{Durability, Error, LogSettings, bundle, recovery, store};
-use crate::fault::Fault;
+use crate::fault::{Blame, Fault};
 use crate::identity::Claims;
 use crate::limits::{
     ENTRY_BYTES_MAX, LOG_QUEUE_BYTES_MAX, LOG_QUEUE_MILLIS_MAX, REFUSAL_BURST, REFUSALS_PER_SECOND,
@@ -53,7 +53,8 @@ pub struct LogStatus {
     pub checkpoint: String,
     /// The public key, `name+hash+key` (C2SP signed-note).
     pub public_key: String,
-    /// False once a write failed: everything is refused until the gateway is started again.
+    /// False once a write failed: everything is refused until the gateway is started again or,
+    /// when the disk was full, until it has room.
     pub healthy: bool,
 }
 
@@ -79,7 +80,7 @@ pub(in crate::audit) struct Core {
     queue: Option<Outgoing>,
     thread: Option<JoinHandle<()>>,
     room: Arc<Semaphore>,
-    pub(in crate::audit) clock: Clock,
+    pub(in crate::audit) clock: Arc<Clock>,
     pub(in crate::audit) master: Arc<MasterKey>,
     signer: Arc<Signer>,
     health: Arc<Health>,
@@ -139,7 +140,7 @@ impl Log {
         config_digest: &str,
         open_store: impl FnOnce(&Path) -> Result<Arc<dyn Store>, store::StoreError>,
     ) -> Result<Self, Error> {
-        let clock = Clock::start();
+        let clock = Arc::new(Clock::start());
         let opened = recovery::open(settings, config_digest, &clock, open_store)?;
         let recovery::Opened { committer, master } = opened;
         let health = Arc::clone(&committer.health);
@@ -299,10 +300,21 @@ impl Core {
         drop(room.split(surplus));
     }
 
+    /// How often the log has halted; an entry of a session carries what held at its beginning.
+    pub(in crate::audit) fn halts(&self) -> u64 {
+        self.health.halts()
+    }
+
     /// Hands an entry to the committer.
     pub(in crate::audit) fn enqueue(&self, item: Item) -> Result<(), Fault> {
         if !self.health.healthy() {
             return Err(unavailable("an earlier write to the log failed"));
+        }
+        if item.halts.is_some_and(|then| then != self.health.halts()) {
+            let message = "the audit log stopped during this session, so no more of it can be \
+                           recorded";
+            return Err(Fault::new(Blame::Operator, "log_halted", "58030", message)
+                .hint("Connect again: a new session can be recorded."));
         }
         let gone = || unavailable("the log's committer has ended");
         self.queue.as_ref().ok_or_else(gone)?.send(item)
@@ -326,6 +338,7 @@ impl Core {
             key_line: None,
             room: Some(room),
             notify: Some(notify),
+            halts: None,
         })?;
         done.await.unwrap_or_else(|_| Err(unavailable("the log's committer has ended")))
     }

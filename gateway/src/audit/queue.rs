@@ -98,6 +98,16 @@ impl Drop for Outgoing {
 }
 
 impl Incoming {
+    /// What is queued, as soon as something is or the time is over; `None` once the queue is closed
+    /// and empty.
+    pub(in crate::audit) fn take_within(&self, time: Duration) -> Option<Vec<Item>> {
+        let empty = |state: &mut State| state.items.is_empty() && !state.closed;
+        let waited = self.0.ready.wait_timeout_while(self.0.lock(), time, empty);
+        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        let batch = state.batch();
+        (!batch.is_empty() || !state.closed).then_some(batch)
+    }
+
     /// Waits for the next batch; `None` once the queue is closed and empty.
     pub(in crate::audit) fn take(&self) -> Option<Vec<Item>> {
         let empty = |state: &mut State| state.items.is_empty() && !state.closed;

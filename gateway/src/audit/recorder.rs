@@ -137,7 +137,7 @@ impl Recorder {
             token: TokenBinding::brief(claims),
             payload_key: Some(key_commitment(bytes.as_slice())),
         };
-        let chain = Mutex::new(Chain::default());
+        let chain = Mutex::new(Chain::begin(core.halts()));
         let memo = Memo::default();
         let recorder = Self(Arc::new(Inner { core, session: id, durability, key, memo, chain }));
         let whole = if body.token.clipped {

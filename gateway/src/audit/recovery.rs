@@ -9,12 +9,13 @@ use std::sync::Arc;
 use time::OffsetDateTime;
 
 use super::checkpoint::{Checkpoint, Signer, hex};
-use super::clock::Clock;
-use super::committer::{Committed, Committer, Health, Item};
-use super::entry::{Boot, Entry, Event, Frame, Link, SessionTorn, kind};
+use super::clock::{Clock, Steps};
+use super::committer::{Committed, Committer, Health, Item, own};
+use super::entry::{Boot, Entry, Event, SessionTorn, kind};
 use super::keys::{self, Keystore, MasterKey};
+use super::reserve::Reserve;
 use super::store::{
-    Mark, PUBLIC_FILE, Place, Row, STORE_FILE, STORE_FORMAT, Store, StoreError, View,
+    Mark, PUBLIC_FILE, Place, STORE_FILE, STORE_FORMAT, Store, StoreError, View,
 };
 use super::tree::{Edge, Hash, TILE_HEIGHT, TILE_WIDTH, Tree, empty_root, leaf_hash};
 use super::{Error, LogSettings};
@@ -27,14 +28,14 @@ pub(in crate::audit) struct Opened {
 }
 
 /// What an old log holds.
-struct Found {
-    tree: Tree,
+pub(in crate::audit) struct Found {
+    pub(in crate::audit) tree: Tree,
     clean: bool,
-    open: Vec<Torn>,
+    pub(in crate::audit) open: Vec<Torn>,
 }
 
 /// A session that was left open: where its chain goes on.
-struct Torn {
+pub(in crate::audit) struct Torn {
     session: Arc<str>,
     sequence: u64,
     previous: Hash,
@@ -43,7 +44,7 @@ struct Torn {
 pub(in crate::audit) fn open(
     settings: &LogSettings,
     config_digest: &str,
-    clock: &Clock,
+    clock: &Arc<Clock>,
     open_store: impl FnOnce(&Path) -> Result<Arc<dyn Store>, StoreError>,
 ) -> Result<Opened, Error> {
     let dir = &settings.dir;
@@ -93,8 +94,24 @@ pub(in crate::audit) fn open(
     }));
     let keystore = Keystore::open(dir)?;
     let key = signer.key().text();
-    let mut committer =
-        Committer { store, signer: Arc::new(signer), keystore, tree: found.tree, health };
+    let reserve = Reserve::of(dir);
+    reserve.fill().map_err(|source| Error::File {
+        path: reserve.path().to_owned(),
+        act: "keep room for the last entries in",
+        source,
+    })?;
+    let mut committer = Committer {
+        store,
+        signer: Arc::new(signer),
+        keystore,
+        tree: found.tree,
+        health,
+        clock: Arc::clone(clock),
+        steps: Steps::from(clock.now()),
+        dir: dir.clone(),
+        reserve,
+        halt: None,
+    };
     let meta = [("format", STORE_FORMAT.to_owned()), ("origin", origin), ("vkey", key.clone())];
     let meta = if fresh { meta.as_slice() } else { &[] };
     committer.begin(items, meta).map_err(|error| Error::store(dir, error))?;
@@ -133,7 +150,7 @@ fn tampered(index: Option<u64>, what: &str) -> Error {
 
 /// Checks the newest part of a log: its signature, its edge, and its last leaves from their
 /// stored bytes.
-fn check(dir: &Path, view: &View, signer: &Signer) -> Result<Found, Error> {
+pub(in crate::audit) fn check(dir: &Path, view: &View, signer: &Signer) -> Result<Found, Error> {
     let failed = |error| Error::store(dir, error);
     let size = view.size().map_err(failed)?;
     let key = view.meta("vkey").map_err(failed)?;
@@ -245,29 +262,27 @@ fn first_items(
         clean: found.clean,
         torn: found.open.len() as u64,
     };
-    let frame = |kind, link| Frame {
-        kind,
-        link,
-        time: clock.now(),
-        boot: clock.boot(),
-        buffered: false,
-        payload: None,
-    };
-    let item = |line: Option<Vec<u8>>, place| {
-        let line = line.ok_or_else(|| tampered(None, "an entry of its own is too long"))?;
-        let row = Row { leaf: leaf_hash(&line), line, parts: Vec::new(), place };
-        Ok(Item { row, key_line: None, room: None, notify: None })
-    };
-    let mut items = vec![item(frame(kind::BOOT, None).line(&boot), None)?];
-    for torn in &found.open {
-        let link =
-            Link { session: &torn.session, sequence: torn.sequence, previous: Some(torn.previous) };
-        let body = SessionTorn { reason: "gateway_stopped".to_owned(), entries: torn.sequence };
-        let place =
-            Place { session: Arc::clone(&torn.session), sequence: torn.sequence, mark: Mark::Last };
-        items.push(item(frame(kind::SESSION_TORN, Some(link)).line(&body), Some(place))?);
-    }
+    let mut items =
+        vec![own(clock, kind::BOOT, None, &boot).ok_or_else(|| tampered(None, TOO_LONG))?];
+    items.extend(torn(&found.open, clock, "gateway_stopped")?);
     Ok(items)
+}
+
+const TOO_LONG: &str = "an entry of its own is too long";
+
+/// A `session_torn` for each session that can't go on.
+pub(in crate::audit) fn torn(
+    sessions: &[Torn],
+    clock: &Clock,
+    reason: &str,
+) -> Result<Vec<Item>, Error> {
+    let items = sessions.iter().map(|torn| {
+        let (session, sequence) = (Arc::clone(&torn.session), torn.sequence);
+        let body = SessionTorn { reason: reason.to_owned(), entries: sequence };
+        let place = (Place { session, sequence, mark: Mark::Last }, Some(torn.previous));
+        own(clock, kind::SESSION_TORN, Some(place), &body).ok_or_else(|| tampered(None, TOO_LONG))
+    });
+    items.collect()
 }
 
 #[cfg(test)]

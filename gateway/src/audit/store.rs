@@ -17,7 +17,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use redb::{
     Database, Durability, Key, ReadTransaction, ReadableDatabase, ReadableTable,
@@ -55,6 +55,9 @@ pub(in crate::audit) enum StoreError {
     /// Another process holds the file.
     #[error("another process has it open")]
     InUse,
+    /// There is no room for what was to be written.
+    #[error("{0}")]
+    Full(String),
     /// Reading or writing failed, or the file is damaged.
     #[error("{0}")]
     Failed(String),
@@ -65,7 +68,20 @@ type Result<T> = std::result::Result<T, StoreError>;
 fn failed(error: impl Into<redb::Error>) -> StoreError {
     match error.into() {
         redb::Error::DatabaseAlreadyOpen => StoreError::InUse,
+        redb::Error::Io(error) => StoreError::of(&error),
         error => StoreError::Failed(error.to_string()),
+    }
+}
+
+impl StoreError {
+    /// What an operation on a file said. Room may come back; after any other failure nobody knows
+    /// what is on the disk.
+    pub(in crate::audit) fn of(error: &std::io::Error) -> Self {
+        use std::io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+        match error.kind() {
+            FileTooLarge | QuotaExceeded | StorageFull => Self::Full(error.to_string()),
+            _ => Self::Failed(error.to_string()),
+        }
     }
 }
 
@@ -115,26 +131,48 @@ pub(in crate::audit) trait Store: Send + Sync {
     fn commit(&self, batch: &Batch<'_>) -> Result<()>;
     /// A consistent view of what is committed now.
     fn view(&self) -> Result<View>;
+    /// Closes and opens again after a failed commit: the engine refuses everything until then.
+    fn reopen(&self) -> Result<()> {
+        Err(StoreError::Failed("it can't be opened again".to_owned()))
+    }
 }
 
 /// redb, opened for the gateway.
-pub(in crate::audit) struct RedbStore(Database);
+pub(in crate::audit) struct RedbStore {
+    /// Empty only when opening again failed.
+    database: RwLock<Option<Database>>,
+    open: Box<dyn Fn() -> Result<Database> + Send + Sync>,
+}
 
 impl RedbStore {
     /// Opens or creates the file.
     pub(in crate::audit) fn open(path: &Path) -> Result<Self> {
-        let mut builder = Database::builder();
-        builder.set_cache_size(LOG_CACHE_BYTES);
-        builder.create(path).map(Self).map_err(failed)
+        let path = path.to_owned();
+        Self::with_opener(Box::new(move || builder().create(&path).map_err(failed)))
+    }
+
+    fn with_opener(open: Box<dyn Fn() -> Result<Database> + Send + Sync>) -> Result<Self> {
+        Ok(Self { database: RwLock::new(Some(open()?)), open })
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&Database) -> Result<T>) -> Result<T> {
+        let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
+        act(database.as_ref().ok_or_else(|| StoreError::Failed("it is closed".to_owned()))?)
     }
 
     fn begin(&self) -> Result<WriteTransaction> {
-        let mut write = self.0.begin_write().map_err(failed)?;
+        let mut write = self.with(|database| database.begin_write().map_err(failed))?;
         write.set_durability(Durability::Immediate).map_err(failed)?;
         // Also two-phase: callers choose what the payloads hold.
         write.set_quick_repair(true);
         Ok(write)
     }
+}
+
+fn builder() -> redb::Builder {
+    let mut builder = Database::builder();
+    builder.set_cache_size(LOG_CACHE_BYTES);
+    builder
 }
 
 impl Store for RedbStore {
@@ -146,7 +184,15 @@ impl Store for RedbStore {
     }
 
     fn view(&self) -> Result<View> {
-        self.0.begin_read().map(View).map_err(failed)
+        self.with(|database| database.begin_read().map(View).map_err(failed))
+    }
+
+    fn reopen(&self) -> Result<()> {
+        let mut place = self.database.write().unwrap_or_else(PoisonError::into_inner);
+        // The file is locked for as long as anything of the old one lives.
+        drop(place.take());
+        *place = Some((self.open)()?);
+        Ok(())
     }
 }
 
@@ -450,5 +496,7 @@ impl View {
     }
 }
 
+#[cfg(test)]
+pub(in crate::audit) mod faults;
 #[cfg(test)]
 pub(in crate::audit) mod tamper;

@@ -101,7 +101,9 @@ fn store_failed(error: &StoreError) -> Box<Judgement> {
         StoreError::InUse => {
             "a gateway has it open; make a copy with `audit snapshot`, or stop it".to_owned()
         }
-        StoreError::Failed(reason) => format!("redb refuses the file: {reason}"),
+        StoreError::Full(reason) | StoreError::Failed(reason) => {
+            format!("redb refuses the file: {reason}")
+        }
     }))
 }
 

@@ -74,6 +74,11 @@ pub enum Event {
         /// What they asked for.
         what: String,
     },
+    /// The wall clock moved against the machine's own time: was set, or jumped.
+    ClockStep {
+        /// By how much since the entry before, milliseconds; negative: back.
+        step_millis: i64,
+    },
     /// A new configuration is in force.
     ConfigChange {
         /// SHA-256 over it, hex.
@@ -92,6 +97,13 @@ pub enum Event {
         index: u64,
         /// What the receiver said.
         reason: String,
+    },
+    /// The disk was full: nothing was recorded, so nothing ran, from the entry before on.
+    Halt {
+        /// What the system said.
+        reason: String,
+        /// Sessions that were open; a `session_torn` for each follows.
+        sessions: u64,
     },
     /// An issuer's keys changed, or could not be fetched.
     IssuerKeys {
@@ -148,6 +160,11 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+    /// There is room again after a halt.
+    Resume {
+        /// How long the halt took, milliseconds.
+        halted_millis: u64,
+    },
     /// The gateway stops in good order; the last entry of a run.
     Shutdown {
         /// Why.
@@ -176,7 +193,9 @@ impl Event {
             }
             Self::ConfigChange { digest: text }
             | Self::ConfigRejected { reason: text }
+            | Self::Halt { reason: text, .. }
             | Self::Shutdown { reason: text } => *text = clip(text),
+            Self::ClockStep { .. } | Self::Resume { .. } => {}
             Self::PolicyLoaded { target, plugins, .. } => {
                 *target = clip(target);
                 plugins.truncate(ENTRY_LIST_ITEMS_MAX);

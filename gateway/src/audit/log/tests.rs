@@ -81,7 +81,7 @@ async fn a_signed_entry_that_breaks_its_chain_is_found() {
     let line = frame.line(&SessionNote::CancelRequested { peer: "p".to_owned() }).unwrap();
     let place = Place { session: "ses_1".into(), sequence: 5, mark: Mark::First };
     let row = Row { leaf: leaf_hash(&line), line, parts: Vec::new(), place: Some(place) };
-    log.0.enqueue(Item { row, key_line: None, room: None, notify: None }).unwrap();
+    log.0.enqueue(Item { row, key_line: None, room: None, notify: None, halts: None }).unwrap();
     log.event(Event::Shutdown { reason: "test".to_owned() }).await.unwrap();
     let folder = log.0.dir.clone();
     drop(log);

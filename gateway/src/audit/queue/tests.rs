@@ -10,7 +10,7 @@ use crate::audit::store::Row;
 
 fn item(line: u8, notify: Option<Notify>) -> Item {
     let row = Row { line: vec![line], leaf: [0; 32], parts: Vec::new(), place: None };
-    Item { row, key_line: None, room: None, notify }
+    Item { row, key_line: None, room: None, notify, halts: None }
 }
 
 fn lines(batch: &[Item]) -> Vec<u8> {

@@ -22,6 +22,7 @@ pub(super) struct Chain {
     previous: Option<Hash>,
     tree: Edge,
     ended: bool,
+    halts: u64,
     /// Approval id to request number, for requests that wait.
     holds: HashMap<String, u64>,
     requests: u64,
@@ -47,6 +48,13 @@ pub(super) struct Rest {
     /// The room is that of entries before this one too.
     pub(super) shared: bool,
     pub(super) notify: Option<Notify>,
+}
+
+impl Chain {
+    /// A chain that begins in a log which has halted this often.
+    pub(super) fn begin(halts: u64) -> Self {
+        Self { halts, ..Self::default() }
+    }
 }
 
 impl Chain {
@@ -186,6 +194,7 @@ impl Chain {
             key_line: rest.key_line,
             room: rest.room,
             notify: rest.notify,
+            halts: Some(self.halts),
         };
         let (bytes, shared) = (item.bytes() + item.row.line.len(), rest.shared);
         // The length of an entry is known only now, and room was made for the longest.
