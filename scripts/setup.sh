@@ -56,6 +56,8 @@ have_libclang() {
     return 1
 }
 
+have_faketime() { compgen -G '/usr/lib/*/faketime/libfaketimeMT.so.1' >/dev/null; }
+
 packages=()
 need() { # TEST-COMMAND... -- PACKAGE...
     local check=()
@@ -75,6 +77,7 @@ need have_server postgres -- postgresql
 need have psql -- postgresql-client
 if [[ $group != demo ]]; then
     need have openssl -- openssl
+    need have_faketime -- libfaketime
 fi
 have_jdbc() { [[ -e /usr/share/java/postgresql.jar ]]; }
 have_venv() { /usr/bin/python3 -c 'import ensurepip, venv' 2>/dev/null; }

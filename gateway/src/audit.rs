@@ -167,7 +167,9 @@ impl Error {
     fn store(path: &Path, error: store::StoreError) -> Self {
         match error {
             store::StoreError::InUse => Self::InUse { dir: path.to_owned() },
-            store::StoreError::Full(reason) | store::StoreError::Failed(reason) => Self::Store { path: path.to_owned(), reason },
+            store::StoreError::Full(reason) | store::StoreError::Failed(reason) => {
+                Self::Store { path: path.to_owned(), reason }
+            }
         }
     }
 }

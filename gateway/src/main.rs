@@ -19,7 +19,7 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(code) => return code.into(),
     };
-    let outcome = log(cli.log_default()).and_then(|()| run(cli));
+    let outcome = log(cli.log_default()).and_then(|()| no_core_files()).and_then(|()| run(cli));
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(stop) => {
@@ -41,6 +41,19 @@ fn log(default: &str) -> Result<(), Stop> {
     })?;
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     Ok(())
+}
+
+/// The memory holds tokens, passwords and keys, so no crash may leave a picture of it: a process
+/// that can't be dumped makes no core file and gives none to a collector either (prctl(2)).
+fn no_core_files() -> Result<(), Stop> {
+    use rustix::process::{DumpableBehavior, Resource, Rlimit};
+    let none = Rlimit { current: Some(0), maximum: Some(0) };
+    rustix::process::setrlimit(Resource::Core, none)
+        .and_then(|()| rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable))
+        .map_err(|error| Stop {
+            code: EXIT_FAILED,
+            message: format!("can't keep core files from being written: {error}").into(),
+        })
 }
 
 fn run(cli: Cli) -> Result<(), Stop> {

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 
 use portcullis_tests::clients::CLIENT_SECS_MAX;
 use portcullis_tests::folder;
@@ -13,9 +12,8 @@ use portcullis_tests::https::{self, Question};
 use portcullis_tests::operator::{
     ALLOW, Stage, WAIT_SECS_MAX, ask, entries, entries_of, shop_policy, wait_for,
 };
-use portcullis_tests::postgres::{APP_ROLE, DATABASE};
+use portcullis_tests::postgres::APP_ROLE;
 use portcullis_tests::process::{self, Output, Server};
-use portcullis_tests::wire::{Wire, c_string, frame};
 use serde_json::Value;
 
 /// Clients that write while the gateway is killed.
@@ -24,9 +22,6 @@ const WRITERS: usize = 4;
 const STATEMENTS: usize = 20_000;
 /// Statements that each of them must see confirmed before the kill.
 const CONFIRMED_MIN: usize = 40;
-
-/// Room for the log on the full disk, beside twice what it has: redb grows in large steps.
-const ROOM_BYTES: u64 = 4 * 1024 * 1024;
 
 /// Makes the table that the tests write into, one row a statement.
 fn make_marks(stage: &Stage) {

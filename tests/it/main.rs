@@ -12,6 +12,7 @@ mod drivers;
 mod export;
 mod extended;
 mod facts;
+mod faults;
 mod harness;
 mod hostile;
 mod identity;

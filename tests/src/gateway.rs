@@ -8,7 +8,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
@@ -106,10 +106,35 @@ impl Site {
     pub fn start_with_files_up_to(&self, bytes: u64) -> Gateway<'_> {
         let mut command = Command::new("sh");
         // Ignored, the signal becomes an error of the write, as on a full disk.
-        let script = "trap '' XFSZ; limit=$1; shift; exec prlimit --fsize=\"$limit\" \"$@\"";
+        let script = "trap '' XFSZ; limit=$1; shift; exec prlimit --fsize=\"$limit\": \"$@\"";
         command.args(["-c", script, "sh", &bytes.to_string()]).arg(binary());
         command.arg("serve").arg("--config").arg(self.config_file());
         self.start_command(command)
+    }
+
+    /// Starts a gateway that the shell would let write core files.
+    pub fn start_with_core_files(&self) -> Gateway<'_> {
+        let mut command = Command::new("sh");
+        command.args(["-c", "ulimit -c unlimited; exec \"$@\"", "sh"]).arg(binary());
+        command.arg("serve").arg("--config").arg(self.config_file());
+        self.start_command(command)
+    }
+
+    /// Starts a gateway whose data is on a disk of its own, of so many MiB: a file system in
+    /// memory that only the gateway and the [`SmallDisk`] see.
+    pub fn start_on_a_small_disk(&self, mib: u32) -> (Gateway<'_>, SmallDisk) {
+        let disk = SmallDisk::new(self.dir.path());
+        fs::create_dir_all(self.data_dir()).expect("the data folder can be made");
+        let mut command = Command::new("unshare");
+        // Who may not mount may do it in a user namespace.
+        let allowed = Command::new("unshare").args(["--mount", "true"]).status();
+        if !allowed.is_ok_and(|status| status.success()) {
+            command.args(["--user", "--map-root-user"]);
+        }
+        command.args(["--mount", "sh", "-euc", SMALL_DISK, "sh"]);
+        command.arg(self.data_dir()).arg(mib.to_string()).arg(&disk.orders).arg(&disk.done);
+        command.arg(binary()).arg("serve").arg("--config").arg(self.config_file());
+        (self.start_command(command), disk)
     }
 
     fn start_command(&self, command: Command) -> Gateway<'_> {
@@ -163,6 +188,71 @@ impl Site {
         folder::write(&next, text);
         fs::rename(&next, self.dir.path().join("shop.policy.toml"))
             .expect("a file of ours can be replaced");
+    }
+}
+
+/// Mounts the disk, leaves somebody there who does what the orders say, and runs the gateway.
+const SMALL_DISK: &str = r#"
+data=$1 mib=$2 orders=$3 done=$4; shift 4
+mount -t tmpfs -o "size=${mib}m,mode=0700" small "$data"
+(
+    exec >/dev/null 2>&1
+    while read -r order from to; do
+        case "$order" in
+            fill) head --bytes=1G /dev/zero >"$data/ballast" || true ;;
+            free) rm "$data/ballast" ;;
+            copy) rm -rf "$to" && cp -r "$from" "$to" ;;
+        esac
+        echo "$order" >>"$done"
+    done <"$orders"
+) &
+exec "$@"
+"#;
+
+/// The disk of [`Site::start_on_a_small_disk`].
+pub struct SmallDisk {
+    orders: PathBuf,
+    done: PathBuf,
+    /// Both ends, so that opening it waits for nobody; closing it ends who waits for orders.
+    pipe: fs::File,
+}
+
+impl SmallDisk {
+    fn new(dir: &Path) -> Self {
+        let (orders, done) = (dir.join("disk.orders"), dir.join("disk.done"));
+        let mut mkfifo = Command::new("mkfifo");
+        mkfifo.arg(&orders);
+        process::run(mkfifo, "", CLIENT_SECS_MAX).success("mkfifo");
+        folder::write(&done, "");
+        let pipe = fs::OpenOptions::new().read(true).write(true).open(&orders);
+        Self { orders, done, pipe: pipe.expect("a pipe of ours can be opened") }
+    }
+
+    /// Fills it to the last byte.
+    pub fn fill(&self) {
+        self.order("fill");
+    }
+
+    /// Takes away what filled it.
+    pub fn free(&self) {
+        self.order("free");
+    }
+
+    /// Copies a folder of it to one that everybody sees; what was there before is removed.
+    pub fn copy(&self, from: &Path, to: &Path) {
+        self.order(&format!("copy {} {}", from.display(), to.display()));
+    }
+
+    fn order(&self, order: &str) {
+        let done = || fs::read_to_string(&self.done).expect("done orders can be read");
+        let before = done().lines().count();
+        std::io::Write::write_all(&mut &self.pipe, format!("{order}\n").as_bytes())
+            .expect("an order can be written");
+        let given = Instant::now();
+        while done().lines().count() == before {
+            assert!(given.elapsed() < CLIENT_SECS_MAX, "nobody did {order:?}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 }
 
@@ -248,6 +338,19 @@ impl Gateway<'_> {
         self.server.signal("TERM");
         let status = self.server.wait(STOP_SECS_MAX);
         status.unwrap_or_else(|| panic!("the gateway ignored SIGTERM: {}", self.server.stderr()))
+    }
+
+    /// Lifts what [`Site::start_with_files_up_to`] set (prlimit(1)).
+    pub fn allow_files_of_any_length(&self) {
+        let mut command = Command::new("prlimit");
+        command.args(["--pid", &self.pid().to_string(), "--fsize=unlimited:unlimited"]);
+        process::run(command, "", CLIENT_SECS_MAX).success("prlimit");
+    }
+
+    /// Has it crash (SIGABRT), and tells how it ended.
+    pub fn abort(mut self) -> ExitStatus {
+        self.server.signal("ABRT");
+        self.server.wait(STOP_SECS_MAX).expect("it ends at once")
     }
 
     /// Ends it as a crash would (SIGKILL).

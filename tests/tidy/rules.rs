@@ -48,6 +48,7 @@ pub(crate) const HOMES: [(&str, &[&str]); 19] = [
     ("postgres_protocol", &["protocol/postgres/", "upstream"]),
     ("rcgen", &["demo"]),
     ("redb", &["audit/store"]),
+    ("rustix", &["main.rs"]),
     ("rustls", &["config", "downstream", "export/sink/syslog", "identity", "listener", "upstream"]),
     ("sqlparser", &["protocol/postgres/"]),
     ("tantivy", &["search/index"]),

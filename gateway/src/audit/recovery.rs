@@ -14,9 +14,7 @@ use super::committer::{Committed, Committer, Health, Item, own};
 use super::entry::{Boot, Entry, Event, SessionTorn, kind};
 use super::keys::{self, Keystore, MasterKey};
 use super::reserve::Reserve;
-use super::store::{
-    Mark, PUBLIC_FILE, Place, STORE_FILE, STORE_FORMAT, Store, StoreError, View,
-};
+use super::store::{Mark, PUBLIC_FILE, Place, STORE_FILE, STORE_FORMAT, Store, StoreError, View};
 use super::tree::{Edge, Hash, TILE_HEIGHT, TILE_WIDTH, Tree, empty_root, leaf_hash};
 use super::{Error, LogSettings};
 use crate::limits::RECOVERY_LEAVES;
