@@ -7,7 +7,7 @@ use std::process::Command;
 
 use portcullis_tests::clients::CLIENT_SECS_MAX;
 use portcullis_tests::folder;
-use portcullis_tests::gateway::{Gateway, binary};
+use portcullis_tests::gateway::binary;
 use portcullis_tests::https::{self, Question};
 use portcullis_tests::operator::{
     ALLOW, Stage, WAIT_SECS_MAX, ask, entries, entries_of, shop_policy, wait_for,
@@ -298,62 +298,4 @@ fn a_bundle_and_tiles_prove_themselves_to_two_programs() {
     fs::remove_dir_all(tiles.join("tile/entries")).unwrap();
     let (ours, theirs) = (program(&pinned, &tiles), second(&tiles, &key));
     assert_eq!((ours.code, theirs.code), (Some(2), Some(2)), "{ours:?} {theirs:?}");
-}
-
-fn session(stage: &Stage, gateway: &Gateway<'_>) -> Wire {
-    let mut wire = gateway.wire_tls();
-    let ready = wire.sign_in(APP_ROLE, DATABASE, &stage.okta.agent_token()).unwrap();
-    assert_eq!(ready.tag, b'Z', "{:?}", ready.field(b'M'));
-    wire
-}
-
-#[test]
-fn on_a_full_disk_nothing_runs() {
-    let stage = Stage::new(ALLOW);
-    make_marks(&stage);
-    let log = log_with_a_session(&stage);
-    let size = fs::metadata(log.join("log.redb")).unwrap().len();
-    let gateway = stage.site.start_with_files_up_to(2 * size + ROOM_BYTES);
-    let mut wire = session(&stage, &gateway);
-    let padding = "x".repeat(100 * 1024);
-    let (mut ran, mut told) = (0, None);
-    for row in 0..1_000 {
-        let sql = format!("INSERT INTO marks VALUES ('{row}') /* {padding} */");
-        wire.send(&frame(b'Q', &c_string(&sql))).unwrap();
-        // An error comes before the end of the session, if it ends.
-        let answer = loop {
-            let message = wire.message().expect("an answer or an error");
-            if matches!(message.tag, b'E' | b'Z') {
-                break message;
-            }
-        };
-        if answer.tag == b'E' {
-            told = Some(answer);
-            break;
-        }
-        ran += 1;
-    }
-    let error = told.expect("the disk is full before the statements end");
-    assert_eq!(error.field(b'C').as_deref(), Some("58030"), "{error:?}");
-    assert!(ran > 0, "the log could not be written from the start");
-    assert_eq!(stage.count("SELECT count(*) FROM marks"), ran, "it ran without an entry");
-
-    // From now on nobody gets in, and the gateway says that it is not well.
-    let mut next = gateway.wire_tls();
-    let refusal = next.sign_in(APP_ROLE, DATABASE, &stage.okta.agent_token()).unwrap();
-    assert_eq!(refusal.field(b'C').as_deref(), Some("58030"), "{refusal:?}");
-    let question = Question { method: "GET", path: "/readyz", headers: &[], body: "" };
-    let ready = https::ask(gateway.admin_address(), question).expect("the endpoint answers");
-    assert_eq!(ready.status, 503, "{}", ready.body);
-    assert!(wire.closed_within(Duration::from_secs(20)).unwrap_or(true));
-    assert_eq!(stage.count("SELECT count(*) FROM marks"), ran);
-    drop(next);
-    gateway.kill();
-
-    // With room again, the log goes on where it was.
-    let gateway = stage.site.start();
-    session(&stage, &gateway).query("INSERT INTO marks VALUES ('after')").unwrap();
-    assert!(gateway.stop().success());
-    program(&["audit", "verify"], &log).success("audit verify");
-    assert_eq!(stage.count("SELECT count(*) FROM marks"), ran + 1);
 }
