@@ -4,7 +4,9 @@
 //! of the file it stands in. Secrets come from files that only their owner can read, or from the
 //! environment. Reading binds, fetches and starts nothing.
 
+mod capability;
 mod export;
+mod facts;
 mod gateway;
 mod issuer;
 mod listener;
@@ -169,8 +171,8 @@ fn read(page: &Page, mut top: Section<'_>) -> (Option<Config>, Vec<Mistake>) {
 }
 
 /// Every file whose change should make the gateway read its configuration again: the main file,
-/// policies, plugins and their signatures, certificates and keys. Sorted, each once. Files of
-/// secrets are read when the main file is.
+/// policies, plugins with their signatures, facts and vault keys, certificates and keys. Sorted,
+/// each once. Files of other secrets are read when the main file is.
 pub fn files(config: &Config) -> Vec<PathBuf> {
     let mut files = vec![config.file.clone()];
     files.extend(config.issuers.iter().filter_map(|issuer| issuer.ca_file.clone()));
@@ -185,6 +187,7 @@ pub fn files(config: &Config) -> Vec<PathBuf> {
         for plugin in &target.policy.plugins {
             files.extend([plugin.file.clone(), signature::file_of(&plugin.file)]);
             files.extend(plugin.tests.clone());
+            files.extend(plugin.capabilities.files().map(Path::to_owned));
         }
     }
     files.sort();

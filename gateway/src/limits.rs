@@ -1,6 +1,7 @@
 //! Every bound in the system: one constant each, the unit last in its name.
 //!
 //! A bound that an operator may change lives in the configuration; its default is here.
+// tidy: table
 
 // tidy: table
 
@@ -301,6 +302,48 @@ pub const PLUGIN_STACK_BYTES_MAX: usize = 256 * 1024;
 pub const PLUGIN_ANSWER_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Log lines of one plugin about one request or result; more are dropped.
 pub const PLUGIN_LOG_LINES_MAX: u32 = 64;
+/// Values and counters that a plugin may store for a target, when the policy doesn't say.
+pub const KV_ENTRIES: usize = 10_000;
+/// The most that a policy may say.
+pub const KV_ENTRIES_MAX: u64 = 1_000_000;
+/// Bytes of them, when the policy doesn't say.
+pub const KV_KIB: usize = 4 * 1024;
+/// The most that a policy may say.
+pub const KV_KIB_MAX: u64 = 256 * 1024;
+/// Values and counters that a plugin may store for one session, when the policy doesn't say.
+pub const KV_SESSION_ENTRIES: usize = 256;
+/// The most that a policy may say.
+pub const KV_SESSION_ENTRIES_MAX: u64 = 100_000;
+/// Bytes of them, when the policy doesn't say.
+pub const KV_SESSION_KIB: usize = 64;
+/// The most that a policy may say.
+pub const KV_SESSION_KIB_MAX: u64 = 16 * 1024;
+/// What a stored value or counter is charged beside its name and value.
+pub const KV_ENTRY_BYTES: usize = 128;
+/// Longest name of a stored value or a counter.
+pub const KV_KEY_BYTES_MAX: usize = 256;
+/// Longest stored value.
+pub const KV_VALUE_BYTES_MAX: usize = 64 * 1024;
+/// Longest window of a counter: 31 days.
+pub const KV_WINDOW_SECS_MAX: u32 = 31 * 24 * 3_600;
+/// Steps that a window moves in; a counter remembers one number for each.
+pub const KV_WINDOW_STEPS: u64 = 60;
+/// Tables or keys of one plugin.
+pub const PLUGIN_NAMED_FILES_MAX: usize = 32;
+/// Largest file of facts.
+pub const FACTS_FILE_BYTES_MAX: u64 = 32 * 1024 * 1024;
+/// Rows of a table of facts.
+pub const FACTS_ROWS_MAX: usize = 1_000_000;
+/// Columns of a table of facts, the key included.
+pub const FACTS_COLUMNS_MAX: usize = 64;
+/// Keys of a table that a plugin gets at once.
+pub const FACTS_KEYS_LISTED_MAX: usize = 10_000;
+/// Longest value that a plugin may have hashed at once.
+pub const VAULT_VALUE_BYTES_MAX: usize = 1024 * 1024;
+/// Longest prefix of a token.
+pub const VAULT_PREFIX_BYTES_MAX: usize = 16;
+/// Longest file of a vault key: its digits and a line break.
+pub const VAULT_KEY_FILE_BYTES_MAX: u64 = 256;
 /// Longest bound value shown to a plugin.
 pub const PARAMETER_SHOWN_BYTES_MAX: usize = 64 * 1024;
 /// All bound values of one operation shown to a plugin.

@@ -44,7 +44,7 @@ pub use copy::data;
 pub use failing::{FailedPlugin, OnError, PluginTrap, RiskAcceptance, Troubles};
 pub use generation::{Change, Generation, Policies};
 pub use golden::{Answer, CaseResult, Decision, Figures, Golden, Heard, Shown, Table, Trial};
-pub use host::Engine;
+pub use host::{Capabilities, Engine, Facts, GRANTS, KvQuota, VaultKey, grants_listed};
 pub use instances::Instances;
 pub use large::{LargeRow, Piece};
 pub use masking::{Breach, Guarded, Hidden, HiddenColumn, Masking, MaskingMode};
@@ -397,8 +397,10 @@ pub struct PluginSettings {
     pub sha256: Option<String>,
     /// Its own tests ([`Golden`]), which it must pass to be put in force.
     pub tests: Option<std::path::PathBuf>,
-    /// Host interfaces granted beyond `types`: `log`, `clock`.
+    /// Host interfaces granted beyond `types`: some of [`GRANTS`].
     pub grants: Vec<String>,
+    /// What it finds behind them.
+    pub capabilities: Capabilities,
     /// Whether it acts.
     pub mode: Mode,
     /// What a failure means.

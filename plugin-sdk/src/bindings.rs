@@ -18,15 +18,15 @@ pub mod lifecycle {
     wit_bindgen::generate!({
         inline: "
             package portcullis:sdk;
-            world export-lifecycle { export portcullis:policy/lifecycle@0.1.0; }
+            world export-lifecycle { export portcullis:policy/lifecycle@0.1.1; }
         ",
         path: "../wit",
         pub_export_macro: true,
         export_macro_name: "export_lifecycle",
         default_bindings_module: "portcullis_plugin::bindings::lifecycle",
         with: {
-            "portcullis:policy/types@0.1.0": crate::bindings::shared::portcullis::policy::types,
-            "portcullis:policy/lifecycle@0.1.0": generate,
+            "portcullis:policy/types@0.1.1": crate::bindings::shared::portcullis::policy::types,
+            "portcullis:policy/lifecycle@0.1.1": generate,
         },
     });
 }
@@ -35,15 +35,15 @@ pub mod mask {
     wit_bindgen::generate!({
         inline: "
             package portcullis:sdk;
-            world export-mask { export portcullis:policy/mask@0.1.0; }
+            world export-mask { export portcullis:policy/mask@0.1.1; }
         ",
         path: "../wit",
         pub_export_macro: true,
         export_macro_name: "export_mask",
         default_bindings_module: "portcullis_plugin::bindings::mask",
         with: {
-            "portcullis:policy/types@0.1.0": crate::bindings::shared::portcullis::policy::types,
-            "portcullis:policy/mask@0.1.0": generate,
+            "portcullis:policy/types@0.1.1": crate::bindings::shared::portcullis::policy::types,
+            "portcullis:policy/mask@0.1.1": generate,
         },
     });
 }
@@ -52,15 +52,15 @@ pub mod risk {
     wit_bindgen::generate!({
         inline: "
             package portcullis:sdk;
-            world export-risk { export portcullis:policy/risk@0.1.0; }
+            world export-risk { export portcullis:policy/risk@0.1.1; }
         ",
         path: "../wit",
         pub_export_macro: true,
         export_macro_name: "export_risk",
         default_bindings_module: "portcullis_plugin::bindings::risk",
         with: {
-            "portcullis:policy/types@0.1.0": crate::bindings::shared::portcullis::policy::types,
-            "portcullis:policy/risk@0.1.0": generate,
+            "portcullis:policy/types@0.1.1": crate::bindings::shared::portcullis::policy::types,
+            "portcullis:policy/risk@0.1.1": generate,
         },
     });
 }
@@ -69,15 +69,15 @@ pub mod guard {
     wit_bindgen::generate!({
         inline: "
             package portcullis:sdk;
-            world export-guard { export portcullis:policy/guard@0.1.0; }
+            world export-guard { export portcullis:policy/guard@0.1.1; }
         ",
         path: "../wit",
         pub_export_macro: true,
         export_macro_name: "export_guard",
         default_bindings_module: "portcullis_plugin::bindings::guard",
         with: {
-            "portcullis:policy/types@0.1.0": crate::bindings::shared::portcullis::policy::types,
-            "portcullis:policy/guard@0.1.0": generate,
+            "portcullis:policy/types@0.1.1": crate::bindings::shared::portcullis::policy::types,
+            "portcullis:policy/guard@0.1.1": generate,
         },
     });
 }

@@ -9,7 +9,9 @@
 //! `Deserialize` with `#[serde(deny_unknown_fields)]` so that a misspelt setting is refused and
 //! not ignored.
 //!
-//! A plugin lives for one request or one result, then its memory is gone: keep nothing.
+//! An instance serves one session and may be replaced at any time, so what is to last goes into
+//! [`capability::kv`]. There are also tables of the operator's ([`capability::facts`]) and keys
+//! that stay in the gateway ([`capability::vault`]).
 
 /// The example of `README.md` compiles.
 #[cfg(doctest)]
@@ -24,6 +26,8 @@ mod operation;
 mod parameter;
 mod pattern;
 mod settings;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod testing;
 
 pub use bindings::shared::portcullis::policy::types::{
     Access, ApprovalAsk, Assessment, Column, ColumnPlan, Decision, Edits, Finding, Manifest, Mask,

@@ -15,6 +15,8 @@ pub(super) struct Page {
     file: PathBuf,
     text: String,
     mistakes: RefCell<Vec<(usize, String)>>,
+    /// Mistakes in files that this one names.
+    named: RefCell<Vec<Mistake>>,
 }
 
 /// A value and where it stands, as a byte offset.
@@ -35,7 +37,7 @@ pub(super) struct Section<'a> {
 
 impl Page {
     pub(super) fn new(file: PathBuf, text: String) -> Self {
-        Self { file, text, mistakes: RefCell::default() }
+        Self { file, text, mistakes: RefCell::default(), named: RefCell::default() }
     }
 
     pub(super) fn text(&self) -> &str {
@@ -67,21 +69,29 @@ impl Page {
         self.mistakes.borrow_mut().push((at, what.into()));
     }
 
-    /// Every mistake, in the order of the file.
+    /// Whether no mistake was found yet.
+    pub(super) fn is_sound(&self) -> bool {
+        self.mistakes.borrow().is_empty() && self.named.borrow().is_empty()
+    }
+
+    /// Adds the mistakes of a file that this one names.
+    pub(super) fn adopt(&self, mistakes: Vec<Mistake>) {
+        self.named.borrow_mut().extend(mistakes);
+    }
+
+    /// Every mistake, in the order of the file; then those of the files it names.
     pub(super) fn mistakes(self) -> Vec<Mistake> {
         let mut mistakes = self.mistakes.into_inner();
         mistakes.sort();
         mistakes.dedup();
-        mistakes
-            .into_iter()
-            .map(|(at, what)| {
-                let before = self.text.get(..at).unwrap_or(&self.text);
-                let line = before.matches('\n').count() + 1;
-                let start = before.rfind('\n').map_or(0, |newline| newline + 1);
-                let column = before.get(start..).unwrap_or_default().chars().count() + 1;
-                Mistake { file: self.file.clone(), line, column, what }
-            })
-            .collect()
+        let own = mistakes.into_iter().map(|(at, what)| {
+            let before = self.text.get(..at).unwrap_or(&self.text);
+            let line = before.matches('\n').count() + 1;
+            let start = before.rfind('\n').map_or(0, |newline| newline + 1);
+            let column = before.get(start..).unwrap_or_default().chars().count() + 1;
+            Mistake { file: self.file.clone(), line, column, what }
+        });
+        own.chain(self.named.into_inner()).collect()
     }
 }
 
@@ -299,6 +309,31 @@ impl<'a> Section<'a> {
             }
         }
         sections
+    }
+
+    /// The keys of the `[key]` table, each with its string, in the order of the file.
+    pub(super) fn named(
+        &mut self,
+        key: &'static str,
+        expected: &str,
+    ) -> Vec<(Item<&'a str>, Item<&'a str>)> {
+        let Some(value) = self.value(key) else { return Vec::new() };
+        let Some(table) = value.get_ref().as_table() else {
+            self.wrong(key, value, &format!("a [{key}] table"));
+            return Vec::new();
+        };
+        let mut items = Vec::new();
+        for (name, value) in table.iter() {
+            match value.get_ref().as_str() {
+                None => self.wrong(name.get_ref(), value, expected),
+                Some(text) => items.push((
+                    Item { value: &**name.get_ref(), at: name.span().start },
+                    Item { value: text, at: value.span().start },
+                )),
+            }
+        }
+        items.sort_by_key(|(name, _)| name.at);
+        items
     }
 
     /// A table of anything as JSON; `{}` when it isn't there.

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use super::Mistake;
+use super::capability::{capabilities, grants};
 use super::page::{Item, Page, Section};
 use super::secret::{read, said};
 use super::text::{name, owned};
@@ -19,9 +20,6 @@ use crate::policy::signature::Signing;
 use crate::policy::{
     ApprovalTerms, Masking, MaskingMode, PluginSettings, PolicySettings, SettingRules, Verdict,
 };
-
-/// Host interfaces that a policy may grant.
-const GRANTS: [&str; 2] = ["clock", "log"];
 
 /// Every policy file read so far: several targets may share one.
 pub(super) struct Policies {
@@ -247,14 +245,8 @@ fn plugin(mut section: Section<'_>, taken: &mut Vec<String>) -> Option<PluginSet
         }
     }
     let tests = tests(&mut section);
-    let grants = section.strings("grants", "some of \"clock\", \"log\"");
-    for item in &grants {
-        if !GRANTS.contains(&item.value) {
-            let shown = item.value.escape_debug();
-            let what = format!("`grants` has \"{shown}\"; expected some of \"clock\", \"log\"");
-            section.mistake(item.at, what);
-        }
-    }
+    let grants = grants(&mut section);
+    let capabilities = capabilities(&mut section, &grants);
     let on_error = failing::on_error(&mut section);
     let mode = failing::mode(&mut section);
     let most = u64::try_from(PLUGIN_MEMORY_BYTES_MAX / MIB).unwrap_or(u64::MAX);
@@ -268,7 +260,8 @@ fn plugin(mut section: Section<'_>, taken: &mut Vec<String>) -> Option<PluginSet
         file: path?,
         sha256,
         tests,
-        grants: owned(grants),
+        grants,
+        capabilities,
         mode: mode?,
         on_error: on_error?,
         settings_json,

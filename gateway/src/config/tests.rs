@@ -43,6 +43,9 @@ fn folder() -> TempDir {
     write("plugin.wasm", b"\0asm", 0o644);
     write("plugins/risk-statement.wasm", b"\0asm", 0o644);
     write("plugins/mask-columns.wasm", b"\0asm", 0o644);
+    write("owners.csv", b"table,owner\npublic.customers,sales\n", 0o644);
+    write("vault.key", format!("{}\n", "a5".repeat(32)).as_bytes(), 0o600);
+    write("vault-open.key", "a5".repeat(32).as_bytes(), 0o644);
     write("sound.policy.toml", b"default = \"allow\"\n", 0o644);
     dir
 }
@@ -90,6 +93,59 @@ fn names_that_lead_nowhere() {
 #[test]
 fn wrong_policies_are_reported_once() {
     check("policy");
+}
+
+#[test]
+fn wrong_facts_and_keys_name_their_line() {
+    check("capability");
+}
+
+#[test]
+fn facts_keys_and_quotas_come_with_a_plugin() {
+    let (dir, before) = example();
+    let write = |name: &str, text: &str| fs::write(dir.path().join(name), text).unwrap();
+    let policy = |more: &str| {
+        let plugin = "[[plugins]]\nname = \"a\"\nfile = \"plugin.wasm\"\n";
+        write("example.policy.toml", &format!("{plugin}{more}"));
+        load(&before.file).map(|config| {
+            let watched = files(&config);
+            let plugin = config.targets[0].policy.plugins[0].clone();
+            (plugin.capabilities, watched)
+        })
+    };
+    let (none, _) = policy("grants = [\"kv\"]").unwrap();
+    assert_eq!(none, crate::policy::Capabilities::default());
+
+    write("owners.csv", "table,owner,note\npublic.orders,bob,\"a,\"\"b\"\"\"\na,ann,\n");
+    write("days.toml", "[d1]\nhours = 4\n[d2]\nname = \"x\"\nopen = true\n");
+    let text = "grants = [\"kv\", \"facts\", \"vault\"]\n[plugins.kv]\nkib_max = 2\n\
+                session_entries_max = 7\n[plugins.facts]\nowners = \"owners.csv\"\n\
+                days = \"days.toml\"\n[plugins.vault]\nmain = \"vault.key\"\n";
+    let (found, watched) = policy(text).unwrap();
+    assert_eq!((found.kv.bytes_max, found.kv.session_entries_max), (2048, 7));
+    let names: Vec<&str> = found.facts.iter().map(|(name, _)| &**name).collect();
+    assert_eq!(names, ["owners", "days"]);
+    let row = |table: usize, key: &str| found.facts[table].1.row(key);
+    let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    assert_eq!(row(0, "public.orders"), Some(vec![pair("owner", "bob"), pair("note", "a,\"b\"")]));
+    assert_eq!(row(0, "table"), None, "the first line is no row");
+    assert_eq!(row(1, "d1"), Some(vec![pair("hours", "4"), pair("name", ""), pair("open", "")]));
+    let keys: Vec<&str> = found.facts[0].1.keys(Some("a")).collect();
+    assert_eq!(keys, ["public.orders"]);
+    for name in ["owners.csv", "days.toml", "vault.key"] {
+        assert!(watched.contains(&dir.path().join(name)), "{name} is not watched");
+    }
+    let printed = format!("{found:?}");
+    assert!(!printed.contains("a5a5") && !printed.contains("165, 165"), "{printed}");
+
+    let digests: Vec<_> = found.digests().collect();
+    write("owners.csv", "table,owner,note\npublic.orders,bob,\n");
+    let (changed, _) = policy(text).unwrap();
+    assert_ne!(changed, found, "changed facts are another policy");
+    let changed: Vec<_> = changed.digests().collect();
+    assert_ne!(changed[0], digests[0]);
+    assert_eq!(changed[1..], digests[1..]);
+    assert_eq!(digests[2].0, "vault.main");
 }
 
 #[test]
@@ -167,12 +223,14 @@ fn the_files_to_watch_are_all_of_them() {
         "example.policy.toml",
         "gateway.crt",
         "gateway.key",
+        "owners.csv",
         "plugins/mask-columns.wasm",
         "plugins/mask-columns.wasm.sig",
         "plugins/risk-statement.wasm",
         "plugins/risk-statement.wasm.sig",
         "portcullis.example.toml",
         "shop-ca.pem",
+        "vault.key",
     ];
     assert_eq!(watched, expected.map(|name| dir.path().join(name)));
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use aws_lc_rs::hmac;
 
-use super::host::Engine;
+use super::host::{Engine, Stores};
 use super::instances::Places;
 use super::plugin::Plugin;
 use super::{PluginStamp, PolicySettings, Problem};
@@ -74,18 +74,38 @@ impl Generation {
 }
 
 impl Engine {
-    /// Loads a policy with all its plugins.
+    /// Loads a policy with all its plugins, apart from any target: what they store is theirs alone.
     ///
     /// # Errors
     /// Every problem of every plugin at once.
     pub fn load(&self, settings: &PolicySettings) -> Result<Generation, Vec<Problem>> {
+        self.load_with(settings, |_| Arc::default())
+    }
+
+    /// The same for a target, whose plugins find what they stored before.
+    ///
+    /// # Errors
+    /// Every problem of every plugin at once.
+    pub(super) fn load_on(
+        &self,
+        target: &str,
+        settings: &PolicySettings,
+    ) -> Result<Generation, Vec<Problem>> {
+        self.load_with(settings, |plugin| self.shelves().of(target, plugin))
+    }
+
+    fn load_with(
+        &self,
+        settings: &PolicySettings,
+        stores: impl Fn(&str) -> Arc<Stores>,
+    ) -> Result<Generation, Vec<Problem>> {
         let mut plugins = Vec::new();
         let mut problems = Vec::new();
         for (place, one) in settings.plugins.iter().enumerate() {
             if settings.plugins.iter().take(place).any(|other| other.name == one.name) {
                 problems.push(Problem::of(&one.name, "is named twice in this policy"));
             }
-            match Plugin::load(self, one, &settings.signing) {
+            match Plugin::load(self, one, &settings.signing, stores(&one.name)) {
                 Ok(plugin) => plugins.push(Arc::new(plugin)),
                 Err(more) => problems.extend(more),
             }
@@ -141,7 +161,7 @@ impl Policies {
     ) -> Result<Self, Vec<Problem>> {
         let (mut current, mut problems) = (HashMap::new(), Vec::new());
         for (target, settings) in targets {
-            match engine.load(&settings) {
+            match engine.load_on(&target, &settings) {
                 Ok(generation) => {
                     current.insert(target, Arc::new(generation));
                 }
@@ -166,7 +186,7 @@ impl Policies {
     /// # Errors
     /// Every problem; the policy in force stays the one before.
     pub fn publish(&self, target: &str, settings: &PolicySettings) -> Result<Change, Vec<Problem>> {
-        let next = Arc::new(self.engine.load(settings).map_err(|problems| {
+        let next = Arc::new(self.engine.load_on(target, settings).map_err(|problems| {
             problems.into_iter().map(|problem| problem.on(target)).collect::<Vec<_>>()
         })?);
         let last = self.current.rcu(|current| {
@@ -186,6 +206,7 @@ impl Policies {
 
     /// Forgets every target but these; open sessions keep the policy they hold.
     pub fn retain(&self, targets: &[String]) {
+        self.engine.shelves().retain(targets);
         self.current.rcu(|current| {
             let mut current = HashMap::clone(current);
             current.retain(|target, _| targets.contains(target));

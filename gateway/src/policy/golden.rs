@@ -213,7 +213,7 @@ impl Engine {
     /// The plugin can't be loaded at all.
     pub fn trial(&self, settings: &PluginSettings) -> Result<Trial, Vec<Problem>> {
         let settings = PluginSettings { tests: None, ..settings.clone() };
-        let plugin = Plugin::load(self, &settings, &Signing::default())?;
+        let plugin = Plugin::load(self, &settings, &Signing::default(), Arc::default())?;
         Ok(Trial::new(self, Arc::new(plugin)))
     }
 
@@ -231,11 +231,11 @@ impl Engine {
     }
 }
 
-/// Runs every case, each with an instance of its own.
+/// Runs every case, each with an instance of its own that has stored nothing.
 pub(super) fn run(engine: &Engine, plugin: &Arc<Plugin>, golden: &Golden) -> Vec<CaseResult> {
     let deadline = Instant::now() + Duration::from_millis(GOLDEN_MILLIS_MAX);
-    let trial = Trial::new(engine, Arc::clone(plugin));
     let one = |case: &Case| {
+        let trial = Trial::new(engine, Arc::new(plugin.apart()));
         let failure = if Instant::now() > deadline {
             Some(format!("not run: all cases may take {GOLDEN_MILLIS_MAX} ms together"))
         } else {

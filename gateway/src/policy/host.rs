@@ -5,19 +5,33 @@
 
 mod bindings;
 mod cache;
+mod capability;
+mod facts;
+mod grants;
 mod guest;
+mod kv;
+mod vault;
 
 pub(super) use bindings::exports::portcullis::policy as exports;
 pub(super) use bindings::portcullis::policy as imports;
 pub(super) use bindings::portcullis::policy::types as wit;
+pub use capability::Capabilities;
+pub use facts::Facts;
+pub use grants::{GRANTS, grants_listed};
+pub use kv::KvQuota;
+pub use vault::VaultKey;
+
+pub(super) use capability::Memory;
+pub(super) use grants::{PACKAGE, import, interface, later};
 pub(super) use guest::{Allowance, Context, Failure, Guest};
+pub(super) use kv::{Held, Shelves, Stores};
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::{hmac, rand};
-use wasmtime::component::{Component, HasSelf, Linker};
+use wasmtime::component::{Component, Linker};
 use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use self::cache::Cache;
@@ -36,6 +50,7 @@ pub struct Engine {
     cache: Option<Arc<Cache>>,
     mask_key: Arc<hmac::Key>,
     places: Places,
+    shelves: Shelves,
 }
 
 impl std::fmt::Debug for Engine {
@@ -62,7 +77,8 @@ impl Engine {
         };
         tick(&wasm)?;
         let mask_key = Arc::new(hmac::Key::new(hmac::HMAC_SHA256, &key));
-        Ok(Self { wasm, pooled, cache, mask_key, places: Places::default() })
+        let (places, shelves) = (Places::default(), Shelves::default());
+        Ok(Self { wasm, pooled, cache, mask_key, places, shelves })
     }
 
     /// The same engine with a given key for hash masks, so that several gateways hash alike.
@@ -83,6 +99,11 @@ impl Engine {
 
     pub(super) fn places(&self) -> &Places {
         &self.places
+    }
+
+    /// What plugins have stored, by target.
+    pub(super) fn shelves(&self) -> &Shelves {
+        &self.shelves
     }
 
     pub(super) fn wasm(&self) -> &wasmtime::Engine {
@@ -110,15 +131,7 @@ impl Engine {
     /// What a plugin with these grants may call.
     pub(super) fn linker(&self, grants: &[String]) -> wasmtime::Result<Linker<Context>> {
         let mut linker = Linker::new(&self.wasm);
-        for grant in grants {
-            match grant.as_str() {
-                "log" => imports::log::add_to_linker::<_, HasSelf<Context>>(&mut linker, |c| c)?,
-                "clock" => {
-                    imports::clock::add_to_linker::<_, HasSelf<Context>>(&mut linker, |c| c)?;
-                }
-                _ => {}
-            }
-        }
+        capability::link(&mut linker, grants)?;
         Ok(linker)
     }
 }

@@ -11,7 +11,7 @@ use super::PluginStamp;
 use super::decision::session_info;
 use super::failing::Troubles;
 use super::generation::Generation;
-use super::host::{Failure, wit};
+use super::host::{Failure, Held, wit};
 use super::mode;
 use super::plugin::Live;
 use super::plugin::Plugin;
@@ -28,6 +28,8 @@ pub struct Instances {
     /// The session's number for canaries.
     draw: u8,
     troubles: Arc<Troubles>,
+    /// What its plugins store for this session.
+    held: Held,
 }
 
 #[derive(Debug)]
@@ -74,7 +76,8 @@ impl Instances {
     /// The same for a session that only plugins are told of.
     pub(super) fn of(who: wit::SessionInfo) -> Self {
         let draw = mode::draw(&who.id);
-        Self { who, stamps: None, kept: Vec::new(), draw, troubles: Arc::default() }
+        let (held, troubles) = (Held::new(&who.id), Arc::default());
+        Self { who, stamps: None, kept: Vec::new(), draw, troubles, held }
     }
 
     /// Whether a plugin acts in this session; else it is only asked.
@@ -110,7 +113,7 @@ impl Instances {
             live.begin();
             return Ok(live);
         }
-        plugin.start().inspect_err(|failure| self.troubles.failed(plugin, failure))
+        plugin.start(&mut self.held).inspect_err(|failure| self.troubles.failed(plugin, failure))
     }
 
     /// Keeps an instance that is fit to be asked again. Without a place for it, the next request

@@ -3,12 +3,14 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, InstancePre};
 
 use super::failing::Troubles;
 use super::golden::{self, Golden};
-use super::host::{Allowance, Context, Engine, Failure, Guest, exports, wit};
+use super::host::{
+    Allowance, Capabilities, Context, Engine, Failure, GRANTS, Guest, Held, Memory, PACKAGE,
+    Stores, exports, grants_listed, import, interface, later, wit,
+};
 use super::signature::{self, Signing};
 use super::{Finding, Mode, OnError, PluginSettings, PluginStamp, Problem, digest, text};
 use crate::limits::{
@@ -16,11 +18,6 @@ use crate::limits::{
     PLUGIN_FINDINGS_MAX, PLUGIN_INSTANCE_CALLS_MAX, PLUGIN_LOAD_BUDGET_CALLS,
     PLUGIN_MEMORY_BYTES_MAX, PLUGIN_PROBLEMS_MAX,
 };
-
-const PACKAGE: &str = "portcullis:policy/";
-/// Every version whose first two numbers are these means the same.
-const VERSION: &str = "0.1.";
-const GRANTS: [&str; 2] = ["clock", "log"];
 
 /// A plugin ready to be asked.
 #[derive(Clone)]
@@ -34,14 +31,19 @@ pub(super) struct Plugin {
     guard: Option<exports::guard::GuestIndices>,
     settings: PluginSettings,
     allowance: Allowance,
+    capabilities: Arc<Capabilities>,
+    stores: Arc<Stores>,
 }
 
 impl Plugin {
     /// Loads and configures a plugin once, with a scratch instance.
+    ///
+    /// `stores` is what it stores between calls.
     pub(super) fn load(
         engine: &Engine,
         settings: &PluginSettings,
         signing: &Signing,
+        stores: Arc<Stores>,
     ) -> Result<Self, Vec<Problem>> {
         let fail = |message: String| vec![Problem::of(&settings.name, message)];
         bounds(settings).map_err(fail)?;
@@ -56,14 +58,17 @@ impl Plugin {
         let stamp = PluginStamp {
             name: settings.name.clone(),
             digest: sha256,
-            settings_digest: digest::sha256(settings.settings_json.as_bytes()),
+            settings_digest: settings_digest(settings),
             signed_by,
             mode: (settings.mode != Mode::Enforce).then(|| settings.mode.word().to_owned()),
             on_error: (settings.on_error != OnError::Deny)
                 .then(|| settings.on_error.word().to_owned()),
         };
-        let plugin = link(engine, &component, settings, stamp, &found)
-            .map_err(|error| fail(format!("does not fit this gateway: {error:#}")))?;
+        let plugin =
+            link(engine, &component, settings, stamp, &found, stores).map_err(|error| {
+                let later = later(found.patch);
+                fail(format!("does not fit this gateway: {error:#}{later}"))
+            })?;
         plugin.try_settings(settings)?;
         plugin.pass(engine, settings)?;
         Ok(plugin)
@@ -87,6 +92,11 @@ impl Plugin {
         if failures.is_empty() { Ok(()) } else { Err(failures) }
     }
 
+    /// The same with nothing stored, and nothing that it stores kept.
+    pub(super) fn apart(&self) -> Self {
+        Self { stores: Arc::default(), ..self.clone() }
+    }
+
     fn patient(&self) -> Allowance {
         let millis = self.allowance.call_millis_max.saturating_mul(PLUGIN_LOAD_BUDGET_CALLS);
         Allowance { call_millis_max: millis, serves: false, ..self.allowance }
@@ -107,18 +117,28 @@ impl Plugin {
         self.guard.is_some()
     }
 
-    /// A fresh, configured instance.
-    pub(super) fn start(self: &Arc<Self>) -> Result<Live, Failure> {
-        let mut guest = Guest::start(&self.name, &self.pre, self.allowance)?;
+    /// A fresh, configured instance for the session that holds `held`.
+    pub(super) fn start(self: &Arc<Self>, held: &mut Held) -> Result<Live, Failure> {
+        let session = held.session(&self.stores);
+        let memory = Memory { plugin: Arc::clone(&self.stores), session };
+        let memory = Some(memory);
+        let mut guest =
+            Guest::start(&self.name, &self.pre, self.allowance, &self.capabilities, memory)?;
         match self.configure(&mut guest)? {
             Ok(_) => Ok(Live { plugin: self.clone(), guest, calls: 0, sound: true }),
             Err(_) => Err(Failure::answer(&self.name, "configure: settings it took before fail")),
         }
     }
 
+    /// A fresh, configured instance for a session of its own.
+    pub(super) fn alone(self: &Arc<Self>) -> Result<Live, Failure> {
+        self.start(&mut Held::new(""))
+    }
+
     /// Who it says it is: name and version.
     pub(super) fn manifest(&self) -> Result<(String, String), Failure> {
-        let mut guest = Guest::start(&self.name, &self.pre, self.patient())?;
+        let mut guest =
+            Guest::start(&self.name, &self.pre, self.patient(), &self.capabilities, None)?;
         match self.configure(&mut guest)? {
             Ok(manifest) => Ok((text::sentence(&manifest.name), text::sentence(&manifest.version))),
             Err(_) => Err(Failure::answer(&self.name, "configure: settings it took before fail")),
@@ -129,7 +149,7 @@ impl Plugin {
         &self,
         guest: &mut Guest,
     ) -> Result<Result<wit::Manifest, Vec<wit::Problem>>, Failure> {
-        guest.run("configure", |store, instance| {
+        guest.configure(|store, instance| {
             self.lifecycle
                 .load(&mut *store, instance)?
                 .call_configure(store, &self.settings.settings_json)
@@ -137,7 +157,7 @@ impl Plugin {
     }
 
     fn try_settings(&self, settings: &PluginSettings) -> Result<(), Vec<Problem>> {
-        let answer = Guest::start(&self.name, &self.pre, self.patient())
+        let answer = Guest::start(&self.name, &self.pre, self.patient(), &self.capabilities, None)
             .and_then(|mut guest| self.configure(&mut guest))
             .map_err(|failure| vec![Problem::of(&settings.name, failure.what)])?;
         let Err(problems) = answer else { return Ok(()) };
@@ -158,7 +178,7 @@ impl Plugin {
 
 fn bounds(settings: &PluginSettings) -> Result<(), String> {
     if let Some(unknown) = settings.grants.iter().find(|grant| !GRANTS.contains(&grant.as_str())) {
-        return Err(format!("unknown grant \"{unknown}\"; there are `clock` and `log`"));
+        return Err(format!("unknown grant \"{unknown}\"; there are {}", grants_listed()));
     }
     if settings.memory_bytes_max > PLUGIN_MEMORY_BYTES_MAX {
         let most = PLUGIN_MEMORY_BYTES_MAX / (1024 * 1024);
@@ -200,71 +220,39 @@ struct Found {
     mask: bool,
     risk: bool,
     guard: bool,
+    /// Third number of the newest version that it imports.
+    patch: u32,
 }
 
 /// Compares what a component imports with what it was granted, and finds what it exports, before
 /// anything of it is linked or run.
 fn interfaces(engine: &Engine, component: &Component, grants: &[String]) -> Result<Found, String> {
     let shape = component.component_type();
-    for (name, item) in shape.imports(engine.wasm()) {
-        import(name, &item.ty, grants)?;
-    }
     let mut found = Found::default();
+    for (name, item) in shape.imports(engine.wasm()) {
+        found.patch = found.patch.max(import(name, &item.ty, grants)?);
+    }
     for (name, _) in shape.exports(engine.wasm()) {
-        let Some(rest) = name.strip_prefix(PACKAGE) else { continue };
-        let (interface, version) = rest.split_once('@').unwrap_or((rest, ""));
-        if !version.starts_with(VERSION) {
-            return Err(wrong_version(name));
-        }
+        let Some((interface, patch)) = interface(name)? else { continue };
         match interface {
             "lifecycle" => found.lifecycle = true,
             "mask" => found.mask = true,
             "risk" => found.risk = true,
             "guard" => found.guard = true,
-            _ => return Err(format!("exports `{name}`, which this gateway does not know")),
+            "prefilter" => {}
+            _ => {
+                let later = later(patch);
+                return Err(format!("exports `{name}`, which this gateway does not know{later}"));
+            }
         }
     }
     if !(found.lifecycle && (found.mask || found.risk || found.guard)) {
         return Err(format!(
-            "is no policy plugin: it must export `{PACKAGE}lifecycle@{VERSION}0` and one of \
+            "is no policy plugin: it must export `{PACKAGE}lifecycle@0.1.0` and one of \
              `mask`, `risk`, `guard` of that package"
         ));
     }
     Ok(found)
-}
-
-fn import(name: &str, item: &ComponentItem, grants: &[String]) -> Result<(), String> {
-    if name.starts_with("wasi:") {
-        return Err(format!(
-            "imports `{name}`: WASI is never given to a plugin; build it for \
-             wasm32-unknown-unknown (`portcullis plugin build`)"
-        ));
-    }
-    let refused = || {
-        format!("imports `{name}`, which no plugin may have; allowed are `types`, `log`, `clock`")
-    };
-    let rest = name.strip_prefix(PACKAGE).ok_or_else(refused)?;
-    let (interface, version) = rest.split_once('@').unwrap_or((rest, ""));
-    if !version.starts_with(VERSION) {
-        return Err(wrong_version(name));
-    }
-    match interface {
-        "types" if matches!(item, ComponentItem::ComponentInstance(_)) => Ok(()),
-        grant if GRANTS.contains(&grant) => {
-            if grants.iter().any(|given| given == grant) {
-                return Ok(());
-            }
-            Err(format!(
-                "imports `{name}`, which it was not granted; add \"{grant}\" to its `grants` if \
-                 it should have it"
-            ))
-        }
-        _ => Err(refused()),
-    }
-}
-
-fn wrong_version(name: &str) -> String {
-    format!("was built for `{name}`; this gateway speaks portcullis:policy {VERSION}x")
 }
 
 fn link(
@@ -273,6 +261,7 @@ fn link(
     settings: &PluginSettings,
     stamp: PluginStamp,
     found: &Found,
+    stores: Arc<Stores>,
 ) -> wasmtime::Result<Plugin> {
     let pre = engine.linker(&settings.grants)?.instantiate_pre(component)?;
     Ok(Plugin {
@@ -289,7 +278,19 @@ fn link(
             call_millis_max: settings.call_millis_max,
             serves: true,
         },
+        capabilities: Arc::new(settings.capabilities.clone()),
+        stores,
     })
+}
+
+/// SHA-256 of the settings as given to the plugin; with tables or keys, of the settings and then
+/// one line each of `name digest`.
+fn settings_digest(settings: &PluginSettings) -> String {
+    let mut all = settings.settings_json.clone();
+    for (name, digest) in settings.capabilities.digests() {
+        all.push_str(&format!("\n{name} {digest}"));
+    }
+    digest::sha256(all.as_bytes())
 }
 
 /// A configured instance that can be asked. Every answer is checked here: past this point nothing

@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod capabilities;
+mod compatible;
 mod failing;
 mod fixtures;
 mod golden;

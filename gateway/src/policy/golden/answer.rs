@@ -79,7 +79,7 @@ pub(super) fn judge(
     case: &Case,
 ) -> Result<Heard, String> {
     let request = request(sql, &case.parameters).map_err(|fault| fault.to_string())?;
-    let mut live = plugin.start().map_err(broken)?;
+    let mut live = plugin.alone().map_err(broken)?;
     let heard = hear(plugin, &mut live, who, &request, case.risk);
     heard.map_err(broken)
 }

@@ -98,7 +98,7 @@ impl Trial {
         let mut memory_bytes = 0;
         for _ in 0..BENCH_STARTS {
             let begun = Instant::now();
-            let live = self.plugin.start().map_err(answer::broken)?;
+            let live = self.plugin.alone().map_err(answer::broken)?;
             starts.push(begun.elapsed());
             memory_bytes = live.memory_bytes();
         }
@@ -133,10 +133,10 @@ impl Trial {
     ) -> Result<Vec<Duration>, String> {
         let request = request(sql, &case.parameters).map_err(|fault| fault.to_string())?;
         let who = who.info();
-        let mut live = self.plugin.start().map_err(answer::broken)?;
+        let mut live = self.plugin.alone().map_err(answer::broken)?;
         repeat(each, || {
             if !live.is_fit() {
-                live = self.plugin.start().map_err(answer::broken)?;
+                live = self.plugin.alone().map_err(answer::broken)?;
             }
             live.begin();
             let begun = Instant::now();

@@ -6,21 +6,25 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use wasmtime::component::{Instance, InstancePre};
 use wasmtime::{ResourceLimiter, Store, Trap, UpdateDeadline};
 
-use super::imports;
+use super::capability::{Capabilities, Memory};
 use crate::fault::{Blame, Fault};
 use crate::limits::{
-    PLUGIN_ANSWER_BYTES_MAX, PLUGIN_INLINE_TICKS, PLUGIN_LOG_LINES_MAX, PLUGIN_MODULES_MAX,
-    PLUGIN_TABLES_MAX,
+    PLUGIN_ANSWER_BYTES_MAX, PLUGIN_INLINE_TICKS, PLUGIN_MODULES_MAX, PLUGIN_TABLES_MAX,
 };
 use crate::policy::lane::{Stopped, Turn};
 use crate::policy::text;
 
 /// What the host knows of an instance while it runs.
 pub(in crate::policy) struct Context {
-    plugin: Arc<str>,
+    pub(super) plugin: Arc<str>,
     budget: Budget,
-    lines: u32,
-    now_ms: u64,
+    pub(super) lines: u32,
+    pub(super) now_ms: u64,
+    pub(super) capabilities: Arc<Capabilities>,
+    /// Nothing for an instance that belongs to no session.
+    pub(super) memory: Option<Memory>,
+    /// Its settings are being read, and nothing may be stored.
+    pub(super) configuring: bool,
     /// When the call under way must end.
     deadline: Instant,
     /// The call's place among the slow ones, once it is one.
@@ -82,32 +86,6 @@ impl ResourceLimiter for Budget {
 
     fn memories(&self) -> usize {
         1
-    }
-}
-
-impl imports::types::Host for Context {}
-
-impl imports::log::Host for Context {
-    fn write(&mut self, level: imports::log::Level, message: String) -> wasmtime::Result<()> {
-        use imports::log::Level;
-        if self.lines >= PLUGIN_LOG_LINES_MAX {
-            return Ok(());
-        }
-        self.lines += 1;
-        let (plugin, line) = (&*self.plugin, text::sentence(&message));
-        match level {
-            Level::Debug => tracing::debug!(plugin, "{line}"),
-            Level::Info => tracing::info!(plugin, "{line}"),
-            Level::Warn => tracing::warn!(plugin, "{line}"),
-            Level::Error => tracing::error!(plugin, "{line}"),
-        }
-        Ok(())
-    }
-}
-
-impl imports::clock::Host for Context {
-    fn now_ms(&mut self) -> wasmtime::Result<u64> {
-        Ok(self.now_ms)
     }
 }
 
@@ -182,11 +160,21 @@ impl Guest {
         plugin: &Arc<str>,
         pre: &InstancePre<Context>,
         allowance: Allowance,
+        capabilities: &Arc<Capabilities>,
+        memory: Option<Memory>,
     ) -> Result<Self, Failure> {
-        let budget = Budget { bytes_max: allowance.memory_bytes_max, bytes: 0 };
         let (turn, deadline) = (Turn::default(), allowance.deadline());
-        let plugin_name = plugin.clone();
-        let context = Context { plugin: plugin_name, budget, lines: 0, now_ms: 0, deadline, turn };
+        let context = Context {
+            plugin: plugin.clone(),
+            budget: Budget { bytes_max: allowance.memory_bytes_max, bytes: 0 },
+            lines: 0,
+            now_ms: 0,
+            capabilities: Arc::clone(capabilities),
+            memory,
+            configuring: false,
+            deadline,
+            turn,
+        };
         let mut store = Store::new(pre.engine(), context);
         store.limiter(|context| &mut context.budget);
         store.set_hostcall_fuel(PLUGIN_ANSWER_BYTES_MAX);
@@ -226,6 +214,17 @@ impl Guest {
     pub(in crate::policy) fn is_fat(&self) -> bool {
         let budget = &self.store.data().budget;
         budget.bytes > budget.bytes_max / 2
+    }
+
+    /// Runs `configure`, during which it can store nothing.
+    pub(in crate::policy) fn configure<R>(
+        &mut self,
+        body: impl FnOnce(&mut Store<Context>, &Instance) -> wasmtime::Result<R>,
+    ) -> Result<R, Failure> {
+        self.store.data_mut().configuring = true;
+        let done = self.run("configure", body);
+        self.store.data_mut().configuring = false;
+        done
     }
 
     /// Runs one call under its deadline. `call` names it in errors.

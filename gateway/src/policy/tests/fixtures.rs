@@ -10,11 +10,14 @@ use wit_parser::Resolve;
 
 use crate::identity::{Claims, Principal};
 use crate::policy::{
-    ApprovalTerms, Engine, Instances, OnError, PluginSettings, PolicySettings, SettingRules,
-    Verdict, component,
+    ApprovalTerms, Capabilities, Engine, Instances, OnError, PluginSettings, PolicySettings,
+    SettingRules, Verdict, component,
 };
 use crate::protocol::{Access, Class, Column, Facts, Kind, Object, Request, Rows, Statement};
 use crate::session::Session;
+
+/// The version of `wit/`.
+pub(super) const VERSION: &str = "0.1.1";
 
 pub(super) const MAKE_ZERO: &str = "(i32.const 0)";
 
@@ -24,6 +27,10 @@ pub(super) fn wit() -> String {
         include_str!("../../../../wit/types.wit"),
         include_str!("../../../../wit/log.wit"),
         include_str!("../../../../wit/clock.wit"),
+        include_str!("../../../../wit/kv.wit"),
+        include_str!("../../../../wit/facts.wit"),
+        include_str!("../../../../wit/vault.wit"),
+        include_str!("../../../../wit/prefilter.wit"),
         include_str!("../../../../wit/lifecycle.wit"),
         include_str!("../../../../wit/mask.wit"),
         include_str!("../../../../wit/risk.wit"),
@@ -32,7 +39,7 @@ pub(super) fn wit() -> String {
     ];
     let bodies: String =
         files.iter().map(|file| file.replace("package portcullis", "//")).collect();
-    format!("package portcullis:policy@0.1.0;\n{bodies}")
+    format!("package portcullis:policy@{VERSION};\n{bodies}")
 }
 
 /// A component of a world, from the parts of a core module in text.
@@ -92,7 +99,7 @@ pub(super) fn scan(body: &str) -> String {
 }
 
 fn export(interface: &str, name: &str, takes: &str, body: &str) -> String {
-    let full = format!("portcullis:policy/{interface}@0.1.0#{name}");
+    let full = format!("portcullis:policy/{interface}@{VERSION}#{name}");
     format!("(func (export \"{full}\") {takes} (result i32) {body})")
 }
 
@@ -162,6 +169,7 @@ pub(super) fn plugin_settings(name: &str, file: &Path) -> PluginSettings {
         sha256: None,
         tests: None,
         grants: Vec::new(),
+        capabilities: Capabilities::default(),
         mode: crate::policy::Mode::Enforce,
         on_error: OnError::Deny,
         settings_json: "{}".into(),

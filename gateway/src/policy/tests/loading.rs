@@ -18,7 +18,7 @@ fn problem(component: Vec<u8>) -> String {
 }
 
 const LOG: &str =
-    r#"(import "portcullis:policy/log@0.1.0" "write" (func $log (param i32 i32 i32)))"#;
+    r#"(import "portcullis:policy/log@0.1.1" "write" (func $log (param i32 i32 i32)))"#;
 
 fn logger() -> Vec<u8> {
     let parts = check("(call $log (i32.const 1) (i32.const 0) (i32.const 4)) (i32.const 0)");
@@ -28,7 +28,7 @@ fn logger() -> Vec<u8> {
 #[test]
 fn an_import_needs_its_grant() {
     let told = problem(logger());
-    assert!(told.starts_with("plugin \"p0\": imports `portcullis:policy/log@0.1.0`"), "{told}");
+    assert!(told.starts_with("plugin \"p0\": imports `portcullis:policy/log@0.1.1`"), "{told}");
     assert!(told.contains("\"log\" to its `grants`"), "{told}");
     let (_dir, mut settings) = policy(&[logger()]);
     settings.plugins[0].grants = vec!["clock".into()];
@@ -46,7 +46,7 @@ fn importer(package: &str, interface: &str) -> Vec<u8> {
     let other = format!("package {package};\ninterface {interface} {{ dial: func(); }}");
     let (name, version) = package.split_once('@').unwrap();
     let world = format!(
-        "package test:test;\nworld w {{ include portcullis:policy/approver@0.1.0; \
+        "package test:test;\nworld w {{ include portcullis:policy/approver@{VERSION}; \
          import {name}/{interface}@{version}; }}"
     );
     let packages = [("p.wit", &*wit_text), ("o.wit", &*other), ("w.wit", &*world)];
@@ -65,8 +65,8 @@ fn no_grant_opens_another_import() {
 
 #[test]
 fn another_version_is_refused() {
-    let newer = wit().replace("0.1.0", "0.2.0");
-    let module = module("", &check(MAKE_ZERO)).replace("0.1.0", "0.2.0");
+    let newer = wit().replace(VERSION, "0.2.0");
+    let module = module("", &check(MAKE_ZERO)).replace(VERSION, "0.2.0");
     let told = problem(component_of(&[("p.wit", &newer)], "approver", &module));
     assert!(told.contains("0.2.0") && told.contains("speaks portcullis:policy 0.1.x"), "{told}");
 }
@@ -79,7 +79,7 @@ fn what_is_no_plugin_is_refused() {
     let only_lifecycle = component_of(
         &[
             ("p.wit", &wit()),
-            ("w.wit", "package t:t;\nworld w { export portcullis:policy/lifecycle@0.1.0; }"),
+            ("w.wit", "package t:t;\nworld w { export portcullis:policy/lifecycle@0.1.1; }"),
         ],
         "w",
         &module("", ""),
