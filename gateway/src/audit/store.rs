@@ -74,8 +74,7 @@ fn failed(error: impl Into<redb::Error>) -> StoreError {
 }
 
 impl StoreError {
-    /// What an operation on a file said. Room may come back; after any other failure nobody knows
-    /// what is on the disk.
+    /// A lack of room may end; after any other failure nobody knows what is on the disk.
     pub(in crate::audit) fn of(error: &std::io::Error) -> Self {
         use std::io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
         match error.kind() {
@@ -323,8 +322,7 @@ impl View {
         let row = table!(self, LEAF, None).range(..=index).map_err(failed)?.next_back();
         let Some((first, value)) = row.transpose().map_err(failed)? else { return Ok(None) };
         let place = usize::try_from(index - first.value()).unwrap_or(usize::MAX);
-        let thing = Things::<0>::of(value.value()).nth(place);
-        Ok(thing.map(|(_, line)| line.to_vec()))
+        Ok(Things::<0>::of(value.value()).nth(place).map(|(_, line)| line.to_vec()))
     }
 
     /// Walks the entries from an index on; `false` stops the walk.

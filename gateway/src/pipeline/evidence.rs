@@ -30,7 +30,8 @@ impl LogEvidence {
 impl Evidence for LogEvidence {
     fn ready(&self) -> Result<(), Fault> {
         if !self.gateway.log.status().healthy {
-            let message = "the log can't be written; no request is served until it has room, or until a restart";
+            let message = "the log can't be written; no request is served until it has room, or \
+                           until a restart";
             return Err(Fault::new(Blame::Operator, "log_unavailable", "58030", message));
         }
         self.gateway.exports.check()?;
