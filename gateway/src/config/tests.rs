@@ -43,7 +43,6 @@ fn folder() -> TempDir {
     write("plugin.wasm", b"\0asm", 0o644);
     write("plugins/risk-statement.wasm", b"\0asm", 0o644);
     write("plugins/mask-columns.wasm", b"\0asm", 0o644);
-    write("owners.csv", b"table,owner\npublic.customers,sales\n", 0o644);
     write("vault.key", format!("{}\n", "a5".repeat(32)).as_bytes(), 0o600);
     write("vault-open.key", "a5".repeat(32).as_bytes(), 0o644);
     write("sound.policy.toml", b"default = \"allow\"\n", 0o644);
@@ -223,14 +222,12 @@ fn the_files_to_watch_are_all_of_them() {
         "example.policy.toml",
         "gateway.crt",
         "gateway.key",
-        "owners.csv",
         "plugins/mask-columns.wasm",
         "plugins/mask-columns.wasm.sig",
         "plugins/risk-statement.wasm",
         "plugins/risk-statement.wasm.sig",
         "portcullis.example.toml",
         "shop-ca.pem",
-        "vault.key",
     ];
     assert_eq!(watched, expected.map(|name| dir.path().join(name)));
 }
