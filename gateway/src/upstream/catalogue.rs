@@ -25,6 +25,7 @@ use crate::limits::{
     CATALOGUE_AGE_MILLIS_MAX, CATALOGUE_READ_MILLIS_MAX, SERVER_MESSAGE_BYTES_MAX,
 };
 use crate::protocol::postgres::backend;
+use crate::protocol::postgres::code::Code;
 use crate::protocol::postgres::frame::{self, Frame};
 use crate::protocol::postgres::frontend::{Control, Named};
 use crate::protocol::postgres::lineage::{
@@ -44,13 +45,13 @@ pub struct Catalogues {
 
 #[derive(Debug, Default)]
 struct Database {
-    current: ArcSwapOption<Reading>,
+    current: Kept<Catalogue>,
     /// One reader at a time; the others use what it read.
     reading: tokio::sync::Mutex<()>,
     /// Names of functions by object id, and when they were read.
     functions: tokio::sync::Mutex<Option<(HashMap<u32, String>, Instant)>>,
     /// The code that the database holds.
-    code: ArcSwapOption<CodeReading>,
+    code: Kept<Code>,
     /// Sessions with a change of it under way: judged, and not known to be committed or undone.
     coding: AtomicUsize,
     /// Counts changes of the schema seen by this gateway.
@@ -100,17 +101,38 @@ impl Asked<'_> {
     }
 }
 
-/// A catalogue as it was read at one time.
+/// What was read of a database at one time.
 #[derive(Debug)]
-pub struct Reading {
-    catalogue: Catalogue,
+pub struct Dated<T> {
+    what: T,
+    epoch: u64,
     at: Instant,
 }
+
+/// A catalogue as it was read at one time.
+pub type Reading = Dated<Catalogue>;
 
 impl Reading {
     /// What was read.
     pub fn catalogue(&self) -> &Catalogue {
-        &self.catalogue
+        &self.what
+    }
+}
+
+/// The newest reading of one kind.
+#[derive(Debug)]
+struct Kept<T>(ArcSwapOption<Dated<T>>);
+
+impl<T> Default for Kept<T> {
+    fn default() -> Self {
+        Self(ArcSwapOption::empty())
+    }
+}
+
+impl<T> Kept<T> {
+    /// However old it is.
+    fn any(&self) -> Option<Arc<Dated<T>>> {
+        self.0.load_full()
     }
 }
 
@@ -135,17 +157,18 @@ impl Catalogues {
         let started = Instant::now();
         let facts = asked.facts;
         if database.is_settled(asked.lineage)
-            && let Some(reading) = database.fresh()
+            && let Some(reading) = database.fresh(&database.current)
             && let Ok(columns) =
-                reading.catalogue.columns(&asked.fields(&reading.catalogue), &facts.statements)
+                reading.what.columns(&asked.fields(&reading.what), &facts.statements)
         {
             return Ok(columns);
         }
-        let reading = match database.current.load_full() {
+        let catalogue = async |epoch| Ok(Catalogue::new(&rows(target, tls, session).await?, epoch));
+        let reading = match database.current.any() {
             Some(reading) if !database.is_settled(asked.lineage) => reading,
-            _ => database.read(target, tls, session, started).await?,
+            _ => database.read(&database.current, started, catalogue).await?,
         };
-        let catalogue = &reading.catalogue;
+        let catalogue = &reading.what;
         let fields = asked.fields(catalogue);
         let mut columns = catalogue.columns_guarded(&fields, &facts.statements);
         if asked.relinked || !database.is_settled(asked.lineage) {
@@ -176,16 +199,17 @@ impl Catalogues {
         let database = self.database(session.database());
         let started = Instant::now();
         let known = |reading: &Arc<Reading>| {
-            own || relations.iter().all(|name| !reading.catalogue.resolve(name).is_empty())
+            own || relations.iter().all(|name| !reading.what.resolve(name).is_empty())
         };
         // A change under way may hold a lock on a view, and reading would wait for it.
         let current = match database.relinking.load(Ordering::SeqCst) {
-            0 => database.fresh(),
-            _ => database.current.load_full(),
+            0 => database.fresh(&database.current),
+            _ => database.current.any(),
         };
+        let catalogue = async |epoch| Ok(Catalogue::new(&rows(target, tls, session).await?, epoch));
         match current.filter(known) {
             Some(reading) => Ok(reading),
-            None => database.read(target, tls, session, started).await,
+            None => database.read(&database.current, started, catalogue).await,
         }
     }
 
@@ -243,32 +267,33 @@ impl Database {
         self.relinking.load(Ordering::SeqCst) == 0 && self.lineage.load(Ordering::SeqCst) == lineage
     }
 
-    fn fresh(&self) -> Option<Arc<Reading>> {
-        let reading = self.current.load_full()?;
+    /// The reading that is kept, if nothing changed since and it is not too old.
+    fn fresh<T>(&self, kept: &Kept<T>) -> Option<Arc<Dated<T>>> {
+        let reading = kept.any()?;
         let age = Duration::from_millis(CATALOGUE_AGE_MILLIS_MAX);
-        let current = reading.catalogue.epoch() == self.epoch.load(Ordering::SeqCst);
+        let current = reading.epoch == self.epoch.load(Ordering::SeqCst);
         (current && reading.at.elapsed() < age).then_some(reading)
     }
 
-    async fn read(
+    /// Reads, unless somebody else did since then; keeps what was read.
+    async fn read<T>(
         &self,
-        target: &TargetSettings,
-        tls: Option<&Tls>,
-        session: &Session,
+        kept: &Kept<T>,
         wanted_since: Instant,
-    ) -> Result<Arc<Reading>, Fault> {
+        read: impl AsyncFnOnce(u64) -> Result<T, Fault>,
+    ) -> Result<Arc<Dated<T>>, Fault> {
         let _turn = self.reading.lock().await;
-        if let Some(reading) = self.fresh().filter(|reading| reading.at >= wanted_since) {
+        if let Some(reading) = self.fresh(kept).filter(|reading| reading.at >= wanted_since) {
             return Ok(reading);
         }
         let epoch = self.epoch.load(Ordering::SeqCst);
         let at = Instant::now();
         let limit = Duration::from_millis(CATALOGUE_READ_MILLIS_MAX);
-        let rows = timeout(limit, rows(target, tls, session))
+        let what = timeout(limit, read(epoch))
             .await
             .map_err(|_| unreadable("it did not answer in time"))??;
-        let reading = Arc::new(Reading { catalogue: Catalogue::new(&rows, epoch), at });
-        self.current.store(Some(Arc::clone(&reading)));
+        let reading = Arc::new(Dated { what, epoch, at });
+        kept.0.store(Some(Arc::clone(&reading)));
         Ok(reading)
     }
 }

@@ -3,31 +3,23 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
-
-use tokio::time::timeout;
+use std::time::Instant;
 
 use super::super::TargetSettings;
 use super::super::tls::Tls;
-use super::{Catalogues, Database, Reader, own_connection, unreadable};
+use super::{Catalogues, Database, Dated, Reader, own_connection};
 use crate::fault::Fault;
-use crate::limits::{CATALOGUE_AGE_MILLIS_MAX, CATALOGUE_READ_MILLIS_MAX};
 use crate::protocol::postgres::code::{self, Code, CodeRows};
 use crate::protocol::postgres::frontend::Control;
 use crate::session::Session;
 
 /// The code as it was read at one time.
-#[derive(Debug)]
-pub struct CodeReading {
-    code: Code,
-    epoch: u64,
-    at: Instant,
-}
+pub type CodeReading = Dated<Code>;
 
 impl CodeReading {
     /// What was read.
     pub fn code(&self) -> &Code {
-        &self.code
+        &self.what
     }
 }
 
@@ -60,13 +52,14 @@ impl Catalogues {
         // Asked before it is read: a change that ends in between is in what is read.
         let changing = database.coding.load(Ordering::SeqCst) > 0;
         // The locks of a change may keep a reading waiting.
-        let current = if changing { database.code.load_full() } else { database.fresh_code() };
+        let current = if changing { database.code.any() } else { database.fresh(&database.code) };
         let known = |reading: &Arc<CodeReading>| {
-            changing || !types.iter().any(|oid| reading.code.lacks_type(*oid))
+            changing || !types.iter().any(|oid| reading.what.lacks_type(*oid))
         };
+        let code = async |_| Ok(Code::new(&rows(target, tls, session).await?));
         let reading = match current.filter(known) {
             Some(reading) => reading,
-            None => database.read_code(target, tls, session, started).await?,
+            None => database.read(&database.code, started, code).await?,
         };
         Ok((reading, changing))
     }
@@ -76,37 +69,6 @@ impl Catalogues {
         let database = self.database(database);
         database.coding.fetch_add(1, Ordering::SeqCst);
         Coding(database)
-    }
-}
-
-impl Database {
-    fn fresh_code(&self) -> Option<Arc<CodeReading>> {
-        let reading = self.code.load_full()?;
-        let age = Duration::from_millis(CATALOGUE_AGE_MILLIS_MAX);
-        let current = reading.epoch == self.epoch.load(Ordering::SeqCst);
-        (current && reading.at.elapsed() < age).then_some(reading)
-    }
-
-    async fn read_code(
-        &self,
-        target: &TargetSettings,
-        tls: Option<&Tls>,
-        session: &Session,
-        wanted_since: Instant,
-    ) -> Result<Arc<CodeReading>, Fault> {
-        let _turn = self.reading.lock().await;
-        if let Some(reading) = self.fresh_code().filter(|reading| reading.at >= wanted_since) {
-            return Ok(reading);
-        }
-        let epoch = self.epoch.load(Ordering::SeqCst);
-        let at = Instant::now();
-        let limit = Duration::from_millis(CATALOGUE_READ_MILLIS_MAX);
-        let rows = timeout(limit, rows(target, tls, session))
-            .await
-            .map_err(|_| unreadable("it did not answer in time"))??;
-        let reading = Arc::new(CodeReading { code: Code::new(&rows), epoch, at });
-        self.code.store(Some(Arc::clone(&reading)));
-        Ok(reading)
     }
 }
 
