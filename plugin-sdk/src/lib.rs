@@ -25,6 +25,7 @@ mod cells;
 mod operation;
 mod parameter;
 mod pattern;
+mod scores;
 mod settings;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
@@ -36,6 +37,7 @@ pub use bindings::shared::portcullis::policy::types::{
 };
 pub use cells::{Cells, Edit};
 pub use pattern::Pattern;
+pub use scores::Scores;
 pub use serde;
 #[doc(hidden)]
 pub use settings::configure;

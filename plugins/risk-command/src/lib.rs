@@ -7,7 +7,9 @@ mod wrap;
 
 use std::collections::BTreeMap;
 
-use portcullis_plugin::{Assessment, Finding, Operation, Plugin, Problem, RiskScorer, SessionInfo};
+use portcullis_plugin::{
+    Assessment, Finding, Operation, Plugin, Problem, RiskScorer, Scores, SessionInfo,
+};
 use serde::Deserialize;
 
 use crate::rules::RULES;
@@ -18,7 +20,7 @@ use crate::rules::RULES;
 pub struct Settings {
     /// Other scores than the default ones, by rule; 0 turns a rule off.
     #[serde(default)]
-    scores: BTreeMap<String, u8>,
+    scores: Scores,
     /// Scores of programs, by base name: `terraform = 80`. 0 says that a program is harmless
     /// whatever the rules say of its name; what it is given counts all the same.
     #[serde(default)]
@@ -33,17 +35,7 @@ impl Plugin for RiskCommand {
     type Settings = Settings;
 
     fn new(settings: Settings) -> Result<Self, Vec<Problem>> {
-        let mut problems = Vec::new();
-        for (rule, score) in &settings.scores {
-            let place = format!("scores.{rule}");
-            if !RULES.iter().any(|(name, _)| name == rule) {
-                let names: Vec<&str> = RULES.iter().map(|(name, _)| *name).collect();
-                let message = format!("is no rule; there are {}", names.join(", "));
-                problems.push(Problem::at(place, message));
-            } else if *score > 100 {
-                problems.push(Problem::at(place, "a score is 0 to 100"));
-            }
-        }
+        let mut problems = settings.scores.problems(&RULES);
         for (program, score) in &settings.programs {
             let place = format!("programs.{program}");
             if *score > 100 {
@@ -144,8 +136,7 @@ impl RiskCommand {
     }
 
     fn value(&self, rule: &str) -> u8 {
-        let default = RULES.iter().find(|(name, _)| *name == rule).map_or(100, |(_, score)| *score);
-        self.0.scores.get(rule).copied().unwrap_or(default)
+        self.0.scores.of(&RULES, rule)
     }
 }
 

@@ -2,9 +2,9 @@
 
 mod body;
 
-use std::collections::BTreeMap;
-
-use portcullis_plugin::{Assessment, Finding, Operation, Plugin, Problem, RiskScorer, SessionInfo};
+use portcullis_plugin::{
+    Assessment, Finding, Operation, Plugin, Problem, RiskScorer, Scores, SessionInfo,
+};
 use serde::Deserialize;
 
 use crate::body::Asked;
@@ -48,7 +48,7 @@ const RULES: [(&str, u8); 28] = [
 pub struct Settings {
     /// Other scores than the default ones, by rule; 0 turns a rule off.
     #[serde(default)]
-    scores: BTreeMap<String, u8>,
+    scores: Scores,
     /// Where images may come from: beginnings of their names. Empty = anywhere.
     #[serde(default)]
     images: Vec<String>,
@@ -72,17 +72,7 @@ impl Plugin for RiskKubernetes {
     type Settings = Settings;
 
     fn new(settings: Settings) -> Result<Self, Vec<Problem>> {
-        let mut problems = Vec::new();
-        for (rule, score) in &settings.scores {
-            let place = format!("scores.{rule}");
-            if !RULES.iter().any(|(name, _)| name == rule) {
-                let names: Vec<&str> = RULES.iter().map(|(name, _)| *name).collect();
-                let message = format!("is no rule; there are {}", names.join(", "));
-                problems.push(Problem::at(place, message));
-            } else if *score > 100 {
-                problems.push(Problem::at(place, "a score is 0 to 100"));
-            }
-        }
+        let mut problems = settings.scores.problems(&RULES);
         for (at, image) in settings.images.iter().enumerate() {
             if !image.contains('/') {
                 let message = "needs a `/`, or other registries could begin the same";
@@ -336,8 +326,7 @@ impl RiskKubernetes {
     }
 
     fn value(&self, rule: &str) -> u8 {
-        let default = RULES.iter().find(|(name, _)| *name == rule).map_or(100, |(_, score)| *score);
-        self.0.scores.get(rule).copied().unwrap_or(default)
+        self.0.scores.of(&RULES, rule)
     }
 }
 

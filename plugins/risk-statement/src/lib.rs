@@ -1,9 +1,8 @@
 //! Scores SQL statements. Settings: `README.md`.
 
-use std::collections::BTreeMap;
-
 use portcullis_plugin::{
-    Access, Assessment, Finding, Object, Operation, Plugin, Problem, RiskScorer, SessionInfo,
+    Access, Assessment, Finding, Object, Operation, Plugin, Problem, RiskScorer, Scores,
+    SessionInfo,
 };
 use serde::Deserialize;
 
@@ -80,7 +79,7 @@ const MANY_RELATIONS: usize = 6;
 pub struct Settings {
     /// Other scores than the default ones, by rule; 0 turns a rule off.
     #[serde(default)]
-    scores: BTreeMap<String, u8>,
+    scores: Scores,
     /// From how many relations on a statement touches many.
     many_relations: Option<usize>,
 }
@@ -93,18 +92,7 @@ impl Plugin for RiskStatement {
     type Settings = Settings;
 
     fn new(settings: Settings) -> Result<Self, Vec<Problem>> {
-        let known = |rule: &String| RULES.iter().any(|(name, _)| name == rule);
-        let mut problems: Vec<Problem> = Vec::new();
-        for (rule, score) in &settings.scores {
-            let place = format!("scores.{rule}");
-            if !known(rule) {
-                let names: Vec<&str> = RULES.iter().map(|(name, _)| *name).collect();
-                let message = format!("is no rule; there are {}", names.join(", "));
-                problems.push(Problem::at(place, message));
-            } else if *score > 100 {
-                problems.push(Problem::at(place, "a score is 0 to 100"));
-            }
-        }
+        let mut problems = settings.scores.problems(&RULES);
         if settings.many_relations == Some(0) {
             problems.push(Problem::at("many_relations", "is at least 1"));
         }
@@ -188,8 +176,7 @@ fn listed(names: &[&str], object: &Object) -> bool {
 
 impl RiskStatement {
     fn value(&self, rule: &str) -> u8 {
-        let default = RULES.iter().find(|(name, _)| *name == rule).map_or(100, |(_, score)| *score);
-        self.0.scores.get(rule).copied().unwrap_or(default)
+        self.0.scores.of(&RULES, rule)
     }
 }
 
