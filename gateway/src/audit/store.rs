@@ -271,7 +271,6 @@ fn put_tree(write: &WriteTransaction, batch: &Batch<'_>) -> std::result::Result<
 mod copy;
 pub mod pack;
 mod sealed;
-mod shape;
 
 pub(in crate::audit) use copy::copy;
 pub(in crate::audit) use sealed::Sealed;
@@ -301,6 +300,9 @@ macro_rules! table {
         }
     };
 }
+
+// Behind the macro, which it uses too.
+mod shape;
 
 impl View {
     /// A text of the table `meta`.

@@ -5,17 +5,6 @@ use redb::{ReadableTable, TableError};
 use super::pack::{PART_HEAD_BYTES, Things, part_head};
 use super::{BLOB, EDGE, META, OPEN, Result, SESS, View, failed};
 
-/// Opens a table, or leaves with the given value when nothing was ever written to it.
-macro_rules! table {
-    ($view:expr, $table:expr, $missing:expr) => {
-        match $view.0.open_table($table) {
-            Ok(table) => table,
-            Err(TableError::TableDoesNotExist(_)) => return Ok($missing),
-            Err(error) => return Err(failed(error)),
-        }
-    };
-}
-
 impl View {
     /// Index of the first and last entry of a session, as the list of sessions has them.
     pub(in crate::audit) fn session_ends(&self, id: &str) -> Result<Option<(u64, u64)>> {
