@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use portcullis_tests::clients::CLIENT_SECS_MAX;
@@ -12,7 +12,6 @@ use portcullis_tests::https::{self, Question};
 use portcullis_tests::operator::{
     ALLOW, Stage, WAIT_SECS_MAX, ask, entries, entries_of, shop_policy, wait_for,
 };
-use portcullis_tests::postgres::APP_ROLE;
 use portcullis_tests::process::{self, Output, Server};
 use serde_json::Value;
 
@@ -22,12 +21,6 @@ const WRITERS: usize = 4;
 const STATEMENTS: usize = 20_000;
 /// Statements that each of them must see confirmed before the kill.
 const CONFIRMED_MIN: usize = 40;
-
-/// Makes the table that the tests write into, one row a statement.
-fn make_marks(stage: &Stage) {
-    let sql = format!("CREATE TABLE marks (id text PRIMARY KEY); GRANT ALL ON marks TO {APP_ROLE}");
-    stage.postgres.admin().run(&sql).success("making a table");
-}
 
 fn program(arguments: &[&str], path: &Path) -> Output {
     let mut command = Command::new(binary());
@@ -69,7 +62,7 @@ fn recorded(reports: &[Value]) -> (BTreeSet<String>, BTreeSet<String>) {
 #[test]
 fn a_killed_gateway_has_lost_nothing_that_a_client_saw() {
     let stage = Stage::new(ALLOW);
-    make_marks(&stage);
+    stage.make_marks();
     let gateway = stage.site.start();
     let start = |writer: usize| -> Server {
         let file = stage.site.dir().join(format!("writer-{writer}.sql"));
@@ -113,19 +106,10 @@ fn a_killed_gateway_has_lost_nothing_that_a_client_saw() {
     assert!(confirmed.iter().all(|id| asked.contains(id)));
 }
 
-/// A log with one session in it, at rest.
-fn log_with_a_session(stage: &Stage) -> PathBuf {
-    let gateway = stage.site.start();
-    let psql = gateway.psql(&stage.okta.agent_token());
-    psql.run("SELECT 1; SELECT 2; SELECT 3;").success("a session");
-    assert!(gateway.stop().success());
-    stage.site.log_dir()
-}
-
 #[test]
 fn one_changed_byte_is_found_and_its_entry_named() {
     let stage = Stage::new(ALLOW);
-    let log = log_with_a_session(&stage);
+    let log = stage.log_with_a_session();
     program(&["audit", "verify"], &log).success("the log as it was written");
     let bytes = fs::read(log.join("log.redb")).unwrap();
     let needle = br#""state":"permitted""#;
@@ -159,7 +143,7 @@ fn one_changed_byte_is_found_and_its_entry_named() {
 #[test]
 fn a_log_put_back_is_told_by_a_checkpoint_kept_elsewhere() {
     let stage = Stage::new(ALLOW);
-    let log = log_with_a_session(&stage);
+    let log = stage.log_with_a_session();
     let old = stage.site.dir().join("old.redb");
     fs::copy(log.join("log.redb"), &old).unwrap();
     let gateway = stage.site.start();

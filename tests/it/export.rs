@@ -1,6 +1,7 @@
 //! The log on its way to others: real receivers, killed at any moment on either side.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use portcullis_tests::folder;
@@ -77,6 +78,14 @@ fn whole(what: &str, text: &str, size: u64) {
     assert!(missing.is_empty(), "{what} has not {missing:?} of {size}");
 }
 
+/// The files with the secrets of Splunk and S3.
+fn secret_files(stage: &Stage) -> (PathBuf, PathBuf) {
+    let (token, secret) = (stage.site.dir().join("hec"), stage.site.dir().join("s3.secret"));
+    folder::write_private(&token, HEC_TOKEN);
+    folder::write_private(&secret, S3_SECRET);
+    (token, secret)
+}
+
 #[test]
 fn every_receiver_gets_every_entry_and_no_secret() {
     let stage = Stage::new(ALLOW);
@@ -85,9 +94,7 @@ fn every_receiver_gets_every_entry_and_no_secret() {
         (Rsyslog::start(&dir.join("gtls"), "gtls"), Rsyslog::start(&dir.join("ossl"), "ossl"));
     let (rotel, seaweed) = (Rotel::start(&dir.join("rotel")), Seaweed::start(&dir.join("s3")));
     let splunk = FakeSplunk::start(&dir.join("splunk"), 0);
-    let (token, secret) = (stage.site.dir().join("hec"), stage.site.dir().join("s3.secret"));
-    folder::write_private(&token, HEC_TOKEN);
-    folder::write_private(&secret, S3_SECRET);
+    let (token, secret) = secret_files(&stage);
     let file = stage.site.dir().join("siem.ndjson");
     let path = Value::from(file.display().to_string());
     add(&stage, "closing", &format!("{}format = \"cef\"\n", closing.entry()));
@@ -188,9 +195,7 @@ fn nothing_is_lost_when_either_side_is_killed_at_any_moment() {
     let seaweed = Seaweed::start(&dir.join("s3"));
     let rotel = Rotel::start(&dir.join("rotel"));
     let splunk = FakeSplunk::start(&dir.join("splunk"), 0);
-    let (token, secret) = (stage.site.dir().join("hec"), stage.site.dir().join("s3.secret"));
-    folder::write_private(&token, HEC_TOKEN);
-    folder::write_private(&secret, S3_SECRET);
+    let (token, secret) = secret_files(&stage);
     let file = stage.site.dir().join("siem.ndjson");
     let path = Value::from(file.display().to_string());
     add(&stage, "syslog", &format!("{}confirm = \"close-notify\"\n", rsyslog.entry()));

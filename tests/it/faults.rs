@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -19,25 +19,10 @@ const ROOM_BYTES: u64 = 4 * 1024 * 1024;
 /// Size of the small disk, MiB: the reserve, as much again, and some megabytes of log.
 const DISK_MIB: u32 = 40;
 
-/// Makes the table that the tests write into, one row a statement.
-fn make_marks(stage: &Stage) {
-    let sql = format!("CREATE TABLE marks (id text PRIMARY KEY); GRANT ALL ON marks TO {APP_ROLE}");
-    stage.postgres.admin().run(&sql).success("making a table");
-}
-
 fn verify(log: &Path) -> String {
     let mut command = Command::new(binary());
     command.args(["audit", "verify"]).arg(log);
     process::run(command, "", CLIENT_SECS_MAX).success("audit verify")
-}
-
-/// A log with one session in it, at rest.
-fn log_with_a_session(stage: &Stage) -> PathBuf {
-    let gateway = stage.site.start();
-    let psql = gateway.psql(&stage.okta.agent_token());
-    psql.run("SELECT 1; SELECT 2; SELECT 3;").success("a session");
-    assert!(gateway.stop().success());
-    stage.site.log_dir()
 }
 
 fn ready(gateway: &Gateway<'_>) -> u16 {
@@ -65,8 +50,8 @@ fn session(stage: &Stage, gateway: &Gateway<'_>) -> Wire {
 #[test]
 fn on_a_full_disk_nothing_runs() {
     let stage = Stage::new(ALLOW);
-    make_marks(&stage);
-    let log = log_with_a_session(&stage);
+    stage.make_marks();
+    let log = stage.log_with_a_session();
     let size = fs::metadata(log.join("log.redb")).unwrap().len();
     let gateway = stage.site.start_with_files_up_to(2 * size + ROOM_BYTES);
     let mut wire = session(&stage, &gateway);
@@ -140,7 +125,7 @@ fn insert_until_refused(wire: &mut Wire, from: u64) -> u64 {
 #[test]
 fn a_real_disk_that_fills_up_holds_the_entry_that_says_so() {
     let stage = Stage::new(ALLOW);
-    make_marks(&stage);
+    stage.make_marks();
     let copies = stage.site.dir().join("copies");
     fs::create_dir(&copies).unwrap();
     let (gateway, disk) = stage.site.start_on_a_small_disk(DISK_MIB);

@@ -1,7 +1,7 @@
 //! What an operator does: writes policies, answers questions, reads the log.
 
 use std::fmt::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use crate::clients::CLIENT_SECS_MAX;
 use crate::gateway::{APPROVERS, Gateway, Setup, Site, binary};
 use crate::okta::{Okta, bob};
 use crate::plugins;
-use crate::postgres::Postgres;
+use crate::postgres::{APP_ROLE, Postgres};
 use crate::process::{self, Output};
 
 /// Longest wait for something that must happen.
@@ -74,6 +74,22 @@ impl Stage {
         let (postgres, okta) = (Postgres::start(), Okta::start());
         let site = Site::new(&Setup::new(&postgres, okta.entry(), policy));
         Self { postgres, okta, site }
+    }
+
+    /// Makes the table that tests write into, one row a statement.
+    pub fn make_marks(&self) {
+        let sql =
+            format!("CREATE TABLE marks (id text PRIMARY KEY); GRANT ALL ON marks TO {APP_ROLE}");
+        self.postgres.admin().run(&sql).success("making a table");
+    }
+
+    /// The folder of a log with one session in it, at rest.
+    pub fn log_with_a_session(&self) -> PathBuf {
+        let gateway = self.site.start();
+        let psql = gateway.psql(&self.okta.agent_token());
+        psql.run("SELECT 1; SELECT 2; SELECT 3;").success("a session");
+        assert!(gateway.stop().success());
+        self.site.log_dir()
     }
 
     /// A token of bob, who decides approvals and reads the log, for the console.
