@@ -1,6 +1,7 @@
 //! A real PostgreSQL server with the shop database, reachable over loopback with a password.
 
 use std::fs;
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -171,10 +172,19 @@ fn accepts(server: &mut Server) -> bool {
     panic!("PostgreSQL was not ready after {START_SECS_MAX:?}: {}", server.stderr());
 }
 
+/// Ports for servers of the tests. Below those that the kernel gives to outgoing connections
+/// (ip(7), `ip_local_port_range`): one of these could take a port before its server does.
+const FREE_PORTS: std::ops::Range<u16> = 12_000..32_000;
+
 /// A port that is free now.
 pub fn free_port() -> u16 {
-    let probe = TcpListener::bind("127.0.0.1:0").expect("a loopback port can be bound");
-    probe.local_addr().expect("a bound socket has an address").port()
+    loop {
+        let chance = RandomState::new().build_hasher().finish();
+        let port = FREE_PORTS.start + (chance % FREE_PORTS.len() as u64) as u16;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 /// Names the folder of another PostgreSQL's programs, to test against that version.

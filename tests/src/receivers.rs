@@ -20,6 +20,9 @@ use crate::process::Server;
 
 /// Longest wait for a receiver to listen.
 const START_SECS_MAX: Duration = Duration::from_secs(60);
+/// Longest wait for SeaweedFS to listen before it is started anew.
+const WEED_START_SECS: Duration = Duration::from_secs(20);
+const WEED_STARTS_MAX: usize = 3;
 /// Pause between two looks.
 const POLL: Duration = Duration::from_millis(20);
 /// The bucket that SeaweedFS has.
@@ -30,12 +33,20 @@ pub const S3_SECRET: &str = "canary-s3-secret-77b1";
 pub const HEC_TOKEN: &str = "canary-hec-token-19c4";
 
 fn wait_for_port(name: &str, port: u16, server: &Server) {
+    assert!(listens(port, START_SECS_MAX), "{name} does not listen: {}", server.stderr());
+}
+
+/// Whether somebody listens there within this time.
+fn listens(port: u16, within: Duration) -> bool {
     let address = SocketAddr::from(([127, 0, 0, 1], port));
-    let end = Instant::now() + START_SECS_MAX;
+    let end = Instant::now() + within;
     while TcpStream::connect(address).is_err() {
-        assert!(Instant::now() < end, "{name} does not listen: {}", server.stderr());
+        if Instant::now() >= end {
+            return false;
+        }
         std::thread::sleep(POLL);
     }
+    true
 }
 
 /// The program of a receiver from PyPI.
@@ -167,13 +178,13 @@ impl Seaweed {
             { "name": "anonymous", "actions": ["Read", "List"] },
         ] });
         folder::write(&dir.join("s3.json"), &config.to_string());
-        let ports: Vec<u16> = (0..8).map(|_| free_port()).collect();
-        let server = Self::spawn(dir, &ports);
+        let (ports, server) = Self::first(dir);
         let seaweed = Self { dir: dir.to_owned(), ports, server };
         // A folder of the filer under `buckets` is a bucket.
         let path = format!("/buckets/{BUCKET}/");
         let made = seaweed.ask(seaweed.ports[4], "POST", &path);
         assert!(made.is_some_and(|answer| answer.status == 201), "no bucket was made");
+        seaweed.list("");
         seaweed
     }
 
@@ -190,16 +201,35 @@ impl Seaweed {
         command.args(["-volume.max=8", "-master.volumeSizeLimitMB=64"]);
         command.arg(format!("-s3.config={}", dir.join("s3.json").display()));
         command.current_dir(dir);
-        let server = Server::start("weed", command);
-        wait_for_port("weed (filer)", ports[4], &server);
-        wait_for_port("weed (s3)", ports[6], &server);
-        server
+        Server::start("weed", command)
+    }
+
+    fn wait(ports: &[u16], server: &Server) {
+        wait_for_port("weed (filer)", ports[4], server);
+        wait_for_port("weed (s3)", ports[6], server);
+    }
+
+    /// The first start. Once in some ten, its filer never finds its master; nothing is in it yet,
+    /// so it may begin again, on other ports.
+    fn first(dir: &Path) -> (Vec<u16>, Server) {
+        for _ in 0..WEED_STARTS_MAX {
+            let ports: Vec<u16> = (0..8).map(|_| free_port()).collect();
+            let server = Self::spawn(dir, &ports);
+            if listens(ports[4], WEED_START_SECS) && listens(ports[6], WEED_START_SECS) {
+                return (ports, server);
+            }
+            drop(server);
+            std::fs::remove_dir_all(dir.join("data")).expect("a folder of ours can be removed");
+            std::fs::create_dir_all(dir.join("data")).expect("a folder can be made");
+        }
+        panic!("weed did not start in {WEED_STARTS_MAX} tries");
     }
 
     /// Kills it (SIGKILL) and starts it again on the same ports.
     pub fn kill_and_start(&mut self) {
         self.server.kill();
         self.server = Self::spawn(&self.dir, &self.ports);
+        Self::wait(&self.ports, &self.server);
     }
 
     /// The keys of an `[[export]]` that leads here; `secret` is a file that holds the secret.
@@ -218,23 +248,41 @@ impl Seaweed {
         https::ask(SocketAddr::from(([127, 0, 0, 1], port)), question).ok()
     }
 
+    /// A page of the bucket's list.
+    fn list(&self, after: &str) -> String {
+        self.get(&format!("/{BUCKET}?list-type=2&start-after={after}"))
+    }
+
+    /// What S3 gives, once it does: a server that just started lists nothing for a while.
+    fn get(&self, path: &str) -> String {
+        let end = Instant::now() + START_SECS_MAX;
+        loop {
+            match self.ask(self.ports[6], "GET", path) {
+                Some(answer) if answer.status == 200 => return answer.body,
+                answer => {
+                    let status = answer.map(|answer| answer.status);
+                    let said = self.server.stderr();
+                    assert!(Instant::now() < end, "weed gives {status:?} for {path}: {said}");
+                }
+            }
+            std::thread::sleep(POLL);
+        }
+    }
+
     /// Every object's text, one after the other.
     pub fn text(&self) -> String {
         let mut text = String::new();
         let mut after = String::new();
         loop {
-            let path = format!("/{BUCKET}?list-type=2&start-after={after}");
-            let Some(list) = self.ask(self.ports[6], "GET", &path) else { return text };
+            let list = self.list(&after);
             let keys: Vec<&str> = list
-                .body
                 .split("<Key>")
                 .skip(1)
                 .filter_map(|rest| rest.split("</Key>").next())
                 .collect();
             let Some(last) = keys.last() else { return text };
             for key in &keys {
-                let object = self.ask(self.ports[6], "GET", &format!("/{BUCKET}/{key}"));
-                text.extend(object.map(|object| object.body));
+                text.push_str(&self.get(&format!("/{BUCKET}/{key}")));
             }
             after = (*last).to_owned();
         }

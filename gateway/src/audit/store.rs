@@ -49,41 +49,6 @@ pub(in crate::audit) const STORE_FORMAT: &str = "2";
 /// The last index of a session that is still open.
 pub(in crate::audit) const STILL_OPEN: u64 = u64::MAX;
 
-/// The store failed. The words are redb's or the operating system's; they hold no data.
-#[derive(Debug, thiserror::Error)]
-pub(in crate::audit) enum StoreError {
-    /// Another process holds the file.
-    #[error("another process has it open")]
-    InUse,
-    /// There is no room for what was to be written.
-    #[error("{0}")]
-    Full(String),
-    /// Reading or writing failed, or the file is damaged.
-    #[error("{0}")]
-    Failed(String),
-}
-
-type Result<T> = std::result::Result<T, StoreError>;
-
-fn failed(error: impl Into<redb::Error>) -> StoreError {
-    match error.into() {
-        redb::Error::DatabaseAlreadyOpen => StoreError::InUse,
-        redb::Error::Io(error) => StoreError::of(&error),
-        error => StoreError::Failed(error.to_string()),
-    }
-}
-
-impl StoreError {
-    /// A lack of room may end; after any other failure nobody knows what is on the disk.
-    pub(in crate::audit) fn of(error: &std::io::Error) -> Self {
-        use std::io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
-        match error.kind() {
-            FileTooLarge | QuotaExceeded | StorageFull => Self::Full(error.to_string()),
-            _ => Self::Failed(error.to_string()),
-        }
-    }
-}
-
 /// What an entry does to its session.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(in crate::audit) enum Mark {
@@ -269,10 +234,13 @@ fn put_tree(write: &WriteTransaction, batch: &Batch<'_>) -> std::result::Result<
 }
 
 mod copy;
+mod error;
 pub mod pack;
 mod sealed;
 
 pub(in crate::audit) use copy::copy;
+pub(in crate::audit) use error::StoreError;
+use error::{Result, failed};
 pub(in crate::audit) use sealed::Sealed;
 
 /// What the tables hold, the things inside of values counted one by one.
