@@ -126,5 +126,10 @@ pub fn part_index(head: [u8; PART_HEAD_BYTES]) -> u64 {
     head.first_chunk::<8>().map_or(u64::MAX, |index| u64::from_be_bytes(*index))
 }
 
+/// Its number among the parts of that entry's payload.
+pub fn part_number(head: [u8; PART_HEAD_BYTES]) -> u32 {
+    head.last_chunk::<4>().map_or(u32::MAX, |part| u32::from_be_bytes(*part))
+}
+
 #[cfg(test)]
 mod tests;

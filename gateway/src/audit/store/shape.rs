@@ -2,7 +2,7 @@
 
 use redb::{ReadableTable, TableError};
 
-use super::pack::{PART_HEAD_BYTES, Things, part_head};
+use super::pack::{PART_HEAD_BYTES, Things, part_head, part_index, part_number};
 use super::{BLOB, EDGE, META, OPEN, Result, SESS, View, failed};
 
 impl View {
@@ -38,22 +38,39 @@ impl View {
     }
 
     fn misplaced_part(&self) -> Result<Option<String>> {
-        let mut before = None;
+        let mut before: Option<[u8; PART_HEAD_BYTES]> = None;
         for row in table!(self, BLOB, None).iter().map_err(failed)? {
             let (key, value) = row.map_err(failed)?;
             let (index, part) = key.value();
-            let mut heads = Things::<PART_HEAD_BYTES>::of(value.value()).map(|(head, _)| head);
-            let first = heads.next().flatten();
-            let mut good = first == Some(part_head(index, part)) && before < first;
-            before = first;
-            for head in heads {
-                good &= before < head;
-                before = head;
+            let mut first = Some(part_head(index, part));
+            let mut any = false;
+            for (head, _) in Things::<PART_HEAD_BYTES>::of(value.value()) {
+                let named = first.take().is_none_or(|name| head == Some(name));
+                if !named || !head.is_some_and(|head| follows(before, head)) {
+                    return Ok(Some(out_of_place(index, part)));
+                }
+                (before, any) = (head, true);
             }
-            if !good {
-                return Ok(Some(format!("payload part {part} of entry {index} is out of place")));
+            if !any {
+                return Ok(Some(out_of_place(index, part)));
             }
         }
         Ok(None)
+    }
+}
+
+fn out_of_place(index: u64, part: u32) -> String {
+    format!("payload part {part} of entry {index} is out of place")
+}
+
+/// Whether a part comes after another: the next of the same entry, or the first of a later one.
+fn follows(before: Option<[u8; PART_HEAD_BYTES]>, head: [u8; PART_HEAD_BYTES]) -> bool {
+    let index = part_index(head);
+    match before {
+        Some(last) if part_index(last) == index => {
+            part_number(last).checked_add(1) == Some(part_number(head))
+        }
+        Some(last) => part_index(last) < index && part_number(head) == 0,
+        None => part_number(head) == 0,
     }
 }

@@ -1,5 +1,6 @@
 //! A whole log in memory, every row of every table open to random changes.
 
+use super::super::pack::PART_HEAD_BYTES;
 use std::collections::BTreeMap;
 
 use redb::backends::InMemoryBackend;
@@ -100,6 +101,22 @@ impl Rows {
         let same = Self { ckpt: whole.ckpt.clone(), ..self.clone() } == *whole;
         same && self.ckpt.iter().all(kept)
             && self.ckpt.last_key_value() == whole.ckpt.last_key_value()
+    }
+
+    /// Each of the rows that a bent head of a value's second payload part makes, bit by bit.
+    pub(in crate::audit) fn with_bent_part_heads(&self) -> Vec<Self> {
+        let mut all = Vec::new();
+        for (key, value) in &self.blob {
+            let heads = PART_HEAD_BYTES;
+            let length = value.get(heads..heads + 4).unwrap().try_into().unwrap();
+            let second = heads + 4 + usize::try_from(u32::from_be_bytes(length)).unwrap();
+            for bit in (0..heads * 8).filter(|_| value.len() > second) {
+                let mut rows = self.clone();
+                rows.blob.get_mut(key).unwrap()[second + bit / 8] ^= 1 << (bit % 8);
+                all.push(rows);
+            }
+        }
+        all
     }
 
     /// Changes one row of the table `number` below [`TABLES`] at random; gives the table's name.

@@ -99,6 +99,18 @@ async fn every_change_of_a_store_is_found() {
 }
 
 #[tokio::test]
+async fn a_payload_part_with_another_number_is_found() {
+    let evidence = Evidence::new(false).await;
+    let bent = evidence.rows.with_bent_part_heads();
+    assert!(bent.len() >= 96, "no value has two parts");
+    for rows in bent.iter().take(8 * 96) {
+        let (_database, view) = rows.view().unwrap();
+        let judged = judge_view(None, &view, &Pins::default());
+        assert_ne!(said(judged).0, EXIT_INTACT);
+    }
+}
+
+#[tokio::test]
 async fn every_change_of_tiles_is_found_by_both() {
     let evidence = [Evidence::new(false).await, Evidence::new(true).await];
     let (mut random, mut second) = (Random::new(), Second::start());
