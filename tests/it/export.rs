@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use portcullis_tests::folder;
 use portcullis_tests::gateway::Gateway;
 use portcullis_tests::https::{self, Question};
-use portcullis_tests::operator::{ALLOW, Stage, entries, folder_holds, wait_for};
+use portcullis_tests::operator::{ALLOW, Stage, entries, folder_holds, status, wait_for};
 use portcullis_tests::postgres::{APP_PASSWORD, APP_ROLE, DATABASE};
 use portcullis_tests::receivers::{FakeSplunk, HEC_TOKEN, Rotel, Rsyslog, S3_SECRET, Seaweed};
 use serde_json::Value;
@@ -23,12 +23,6 @@ const BEHIND_SECS_MAX: Duration = Duration::from_secs(150);
 fn add(stage: &Stage, name: &str, entry: &str) {
     let section = format!("\n[[export]]\nname = \"{name}\"\n{entry}");
     stage.site.edit_config(|text| text + &section);
-}
-
-fn status(gateway: &Gateway<'_>) -> Value {
-    let question = Question { method: "GET", path: "/v1/status", headers: &[], body: "" };
-    let answer = https::ask(gateway.admin_address(), question).expect("the endpoint answers");
-    serde_json::from_str(&answer.body).expect("the status is JSON")
 }
 
 /// Waits until every export has everything; gives the size of the log then.

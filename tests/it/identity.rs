@@ -9,12 +9,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use portcullis::demo::issuer::{MintRequest, Signing};
 use portcullis_tests::clients::Psql;
-use portcullis_tests::gateway::{AGENTS, Gateway, IssuerEntry, Setup, Site};
+use portcullis_tests::gateway::{AGENTS, IssuerEntry, Setup, Site};
 use portcullis_tests::https::{self, Question};
 use portcullis_tests::oidc_provider::{OidcProvider, OidcSettings};
 use portcullis_tests::okta::{AGENT_CLIENT, AUDIENCE, Okta, agent, alice, bob};
 use portcullis_tests::operator::{
-    ALLOW, Stage, entries_of, folder_holds, refusal_codes, wait_for, wait_for_stderr,
+    ALLOW, Stage, ask_status, entries_of, folder_holds, refusal_codes, wait_for, wait_for_stderr,
 };
 use portcullis_tests::postgres::{APP_PASSWORD, APP_ROLE, DATABASE, Postgres, free_port};
 use serde_json::{Value, json};
@@ -213,12 +213,6 @@ fn an_issuer_by_somebody_else_opens_a_session() {
     assert_eq!(starts[0]["body"]["agent"], provider.settings().client.as_str());
 }
 
-fn status(gateway: &Gateway<'_>, path: &str) -> (u16, Value) {
-    let question = Question { method: "GET", path, headers: &[], body: "" };
-    let answer = https::ask(gateway.admin_address(), question).expect("the admin endpoint answers");
-    (answer.status, serde_json::from_str(&answer.body).expect("the status is JSON"))
-}
-
 #[test]
 fn an_issuer_that_is_down_refuses_until_it_is_back_and_its_keys_outlive_a_restart() {
     let postgres = Postgres::start();
@@ -229,9 +223,9 @@ fn an_issuer_that_is_down_refuses_until_it_is_back_and_its_keys_outlive_a_restar
     drop(before);
     let site = Site::new(&Setup::new(&postgres, entry, ALLOW));
     let gateway = site.start();
-    let (_, told) = status(&gateway, "/v1/status");
+    let (_, told) = ask_status(&gateway, "/v1/status");
     assert_eq!(told["issuers"][0]["degraded"], true, "{told}");
-    assert_eq!(status(&gateway, "/readyz").0, 503);
+    assert_eq!(ask_status(&gateway, "/readyz").0, 503);
     let output = gateway.psql(&lost).run("SELECT 1");
     assert_eq!(output.code, Some(2), "came in unchecked");
     assert!(output.stderr.contains("signing keys of issuer \"okta\""), "{}", output.stderr);
@@ -240,7 +234,7 @@ fn an_issuer_that_is_down_refuses_until_it_is_back_and_its_keys_outlive_a_restar
     wait_for("the keys of the issuer", || {
         gateway.psql(&okta.agent_token()).run("SELECT 1").code.filter(|code| *code == 0)
     });
-    assert_eq!(status(&gateway, "/readyz").0, 200);
+    assert_eq!(ask_status(&gateway, "/readyz").0, 200);
     wait_for_stderr(&gateway, "the keys of an issuer: 1 usable keys", 1);
     let kept = okta.agent_token();
     drop(okta);

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::clients::CLIENT_SECS_MAX;
 use crate::gateway::{APPROVERS, Gateway, Setup, Site, binary};
+use crate::https::{self, Question};
 use crate::okta::{Okta, bob};
 use crate::plugins;
 use crate::postgres::{APP_ROLE, Postgres};
@@ -127,6 +128,18 @@ pub fn wait_for_questions(gateway: &Gateway<'_>, token: &str, count: usize) -> V
         let id = |question: &Value| question["id"].as_str().expect("a question has an id").into();
         (open.len() == count).then(|| open.iter().map(id).collect())
     })
+}
+
+/// What the admin endpoint says to anybody at `path`: `/v1/status`, `/readyz`.
+pub fn ask_status(gateway: &Gateway<'_>, path: &str) -> (u16, Value) {
+    let question = Question { method: "GET", path, headers: &[], body: "" };
+    let answer = https::ask(gateway.admin_address(), question).expect("the admin endpoint answers");
+    (answer.status, serde_json::from_str(&answer.body).expect("the status is JSON"))
+}
+
+/// The gateway's status page.
+pub fn status(gateway: &Gateway<'_>) -> Value {
+    ask_status(gateway, "/v1/status").1
 }
 
 /// Asks until there is an answer; a failed test after [`WAIT_SECS_MAX`].

@@ -122,7 +122,7 @@ pub const SEARCH_TERM_BYTES_MAX: usize = 256;
 /// Terms of one entry.
 pub const SEARCH_TERMS_MAX: usize = 4_096;
 /// Memory in which new entries gather before they are written.
-pub const SEARCH_MEMORY_BYTES: usize = 32 * 1024 * 1024;
+pub const SEARCH_MEMORY_BYTES: usize = 16 * 1024 * 1024;
 /// Entries read from the log at once.
 pub const SEARCH_BATCH_ENTRIES: usize = 2_000;
 /// Their bytes.
