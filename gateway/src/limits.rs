@@ -302,3 +302,11 @@ pub const COLUMN_ORIGINS_MAX: usize = 4_096;
 pub const CATALOGUE_AGE_MILLIS_MAX: u64 = 30_000;
 /// How long reading a catalogue may take.
 pub const CATALOGUE_READ_MILLIS_MAX: u64 = 20_000;
+/// Parts of the path of a request to a Kubernetes API server.
+pub const KUBERNETES_SEGMENTS_MAX: usize = 64;
+/// Names and values in the query of one.
+pub const KUBERNETES_QUERY_PAIRS_MAX: usize = 1_024;
+/// Changes of a patch that plugins are told one by one.
+pub const KUBERNETES_CHANGES_MAX: usize = 256;
+/// Images of a body that plugins are told one by one.
+pub const KUBERNETES_IMAGES_MAX: usize = 64;

@@ -8,6 +8,7 @@ mod copy;
 mod core;
 mod decision;
 mod digest;
+pub mod document;
 mod failing;
 mod generation;
 mod golden;
@@ -253,7 +254,8 @@ impl Held {
             Kind::SqlBind | Kind::SqlParse => {
                 Ok(Decided { request: self.request, ruling: self.ruling, approval: None })
             }
-            Kind::SqlCopyData
+            Kind::KubernetesRequest
+            | Kind::SqlCopyData
             | Kind::SqlExecute
             | Kind::SqlFunctionCall
             | Kind::SqlQuery

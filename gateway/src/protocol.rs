@@ -3,6 +3,7 @@
 //! Codecs live in the folders below. They do no I/O and read no clock.
 
 mod call;
+pub mod kubernetes;
 pub mod postgres;
 
 use std::sync::Arc;
@@ -262,6 +263,8 @@ pub struct Parameter {
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
+    /// One request to a Kubernetes API server; its body is the only parameter.
+    KubernetesRequest,
     /// PostgreSQL Bind: values for a prepared statement.
     SqlBind,
     /// PostgreSQL CopyData, a run of them: rows for a COPY ... FROM STDIN that was permitted

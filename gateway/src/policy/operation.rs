@@ -59,7 +59,7 @@ pub(super) fn operation(
 ) -> Option<wit::Operation> {
     Some(wit::Operation {
         seq: u32::try_from(seq).ok()?,
-        kind: "sql".to_owned(),
+        kind: kind(request.kind()).to_owned(),
         verb: statement.verb.clone(),
         acts: statement.acts.clone(),
         class: class(statement.class).to_owned(),
@@ -131,6 +131,7 @@ fn setting(setting: &Setting) -> wit::Setting {
 
 fn attributes(statement: &Statement, request: &Request) -> Vec<(String, String)> {
     let kind = match request.kind() {
+        Kind::KubernetesRequest => "kubernetes_api",
         Kind::SqlBind => "sql_bind",
         Kind::SqlCopyData => "sql_copy_data",
         Kind::SqlExecute => "sql_execute",
@@ -149,6 +150,21 @@ fn attributes(statement: &Statement, request: &Request) -> Vec<(String, String)>
     list.extend(statement.columns.iter().map(|name| ("column".to_owned(), name.clone())));
     list.extend(statement.attributes.iter().cloned());
     list
+}
+
+/// The kind of operation that a kind of request holds.
+fn kind(kind: Kind) -> &'static str {
+    match kind {
+        Kind::KubernetesRequest => "kubernetes_request",
+        Kind::SqlBind
+        | Kind::SqlCopyData
+        | Kind::SqlExecute
+        | Kind::SqlFunctionCall
+        | Kind::SqlParse
+        | Kind::SqlQuery
+        | Kind::SqlReplication
+        | Kind::SqlSetting => "sql",
+    }
 }
 
 fn class(class: Class) -> &'static str {

@@ -2,6 +2,7 @@
 
 mod capabilities;
 mod compatible;
+mod documents;
 mod failing;
 mod fixtures;
 mod golden;

@@ -9,7 +9,7 @@ use crate::policy::{Engine, Generation, Golden, Judged, PolicySettings, Verdict,
 use crate::protocol::{Class, Column, Statement};
 
 /// Builds plugins once; tests that run at the same time wait for each other.
-fn build<const N: usize>(names: [&str; N]) -> [PathBuf; N] {
+pub(super) fn build<const N: usize>(names: [&str; N]) -> [PathBuf; N] {
     let top = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
     let out = top.join("target").join("plugins-tested");
     std::fs::create_dir_all(&out).unwrap();

@@ -1,0 +1,139 @@
+//! Masking documents of an API server: each kind of value in one is a column, its values are the
+//! rows, and the maskers plan and look at them as at the result of a query.
+
+use std::sync::Arc;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use serde_json::Value;
+
+use super::generation::Generation;
+use super::instances::Instances;
+use super::mode::Marks;
+use super::plan::MaskedColumn;
+use super::{Masked, report};
+use crate::fault::{Blame, Fault};
+use crate::limits::RESULT_COLUMNS_MAX;
+use crate::protocol::kubernetes::leaves::{Leaves, Shown};
+use crate::protocol::kubernetes::path::RequestInfo;
+use crate::protocol::postgres::frame;
+use crate::protocol::postgres::rows;
+use crate::protocol::{Outcome, Rows};
+
+impl Generation {
+    /// Masks one document that answers a request; the bytes stay what they were where nothing in
+    /// them is hidden.
+    ///
+    /// # Errors
+    /// It is no JSON, or a plugin failed or refused it: the document must be withheld.
+    pub fn mask_document(
+        &self,
+        instances: &mut Instances,
+        info: &RequestInfo,
+        bytes: Bytes,
+    ) -> Result<Masked, Fault> {
+        if !self.masks() {
+            return Ok(Masked { rows: 1, ..report::words(bytes) });
+        }
+        let mut document: Value = serde_json::from_slice(&bytes).map_err(|error| {
+            let what = format!("the target's answer is no JSON, so it is withheld: {error}");
+            Fault::new(Blame::Upstream, "reply_malformed", "08P01", what)
+        })?;
+        let leaves = Leaves::of(info, &mut document);
+        let columns = leaves.columns();
+        let mut shown: Vec<Vec<Shown>> = Vec::with_capacity(columns.len());
+        let (mut masked_cells, mut hidden) = (0, Vec::new());
+        let mut marks = Arc::new(Marks::default());
+        for (at, part) in columns.chunks(RESULT_COLUMNS_MAX).enumerate() {
+            let first = at * RESULT_COLUMNS_MAX;
+            let mut plan = self.plan(instances, part)?;
+            let rows = as_rows(&leaves, first, part.len());
+            let masked = plan.mask(&rows)?;
+            masked_cells += masked.masked_cells;
+            hidden.extend(masked.hidden.iter().map(|column| MaskedColumn {
+                position: column.position + first,
+                ..column.clone()
+            }));
+            shown.extend(compare(&leaves, first, part.len(), rows.frames(), &masked.frames)?);
+            marks = masked.marks;
+        }
+        let frames = if masked_cells == 0 {
+            bytes
+        } else {
+            leaves.put(info, &mut document, |column, place| {
+                // A value that nobody planned for does not leave.
+                let values = shown.get_mut(column).and_then(|values| values.get_mut(place));
+                values.map_or(Shown::Null, |value| std::mem::replace(value, Shown::Null))
+            });
+            document.to_string().into()
+        };
+        Ok(Masked { frames, rows: 1, masked_cells, hidden: hidden.into(), outcome: None, marks })
+    }
+
+    /// Whether anything of a reply may be hidden.
+    pub fn masks_replies(&self) -> bool {
+        self.masks()
+    }
+}
+
+/// How a request to an API server ended: its HTTP status.
+pub fn answered(status: u16) -> Masked {
+    let tag = Some(status.to_string());
+    report::completion(Bytes::new(), Outcome { tag, sqlstate: None, message: None })
+}
+
+/// Bytes of a stream that no masker looks at.
+pub fn stream(bytes: Bytes) -> Masked {
+    Masked { rows: 1, ..report::words(bytes) }
+}
+
+/// The values of some columns as DataRow messages: the first row holds the first value of each.
+fn as_rows(leaves: &Leaves, first: usize, width: usize) -> Rows {
+    let columns: Vec<&[Vec<u8>]> = (first..first + width).map(|at| leaves.values(at)).collect();
+    let height = columns.iter().map(|values| values.len()).max().unwrap_or(0);
+    let mut frames = BytesMut::new();
+    for row in 0..height {
+        frame::put(&mut frames, b'D', |out| {
+            out.put_i16(i16::try_from(width).unwrap_or(i16::MAX));
+            for values in &columns {
+                match values.get(row) {
+                    Some(value) => {
+                        out.put_i32(i32::try_from(value.len()).unwrap_or(i32::MAX));
+                        out.put_slice(value);
+                    }
+                    None => out.put_i32(-1),
+                }
+            }
+        });
+    }
+    Rows::new(frames.freeze(), height as u64)
+}
+
+/// What became of each value, by column.
+fn compare(
+    leaves: &Leaves,
+    first: usize,
+    width: usize,
+    before: &Bytes,
+    after: &Bytes,
+) -> Result<Vec<Vec<Shown>>, Fault> {
+    if before == after {
+        let same = |at| vec![Shown::Same; leaves.values(at).len()];
+        return Ok((first..first + width).map(same).collect());
+    }
+    let mut shown: Vec<Vec<Shown>> = vec![Vec::new(); width];
+    rows::each(after, width, |row, column, value| {
+        let Some(original) = leaves.values(first + column).get(row) else { return Ok(()) };
+        let what = match value {
+            Some(value) if value == original.as_slice() => Shown::Same,
+            Some(value) => {
+                std::str::from_utf8(value).map_or(Shown::Null, |text| Shown::Text(text.to_owned()))
+            }
+            None => Shown::Null,
+        };
+        if let Some(list) = shown.get_mut(column) {
+            list.push(what);
+        }
+        Ok(())
+    })?;
+    Ok(shown)
+}
