@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
-# Installs the drivers that applications use, and what the verifier in Python needs, from their
-# registries and at fixed versions.
+# Installs the drivers that applications use, what the verifier in Python needs, and PostgreSQL's
+# grammar for Python, which judges our reading of it, from their registries and at fixed versions.
 #
 #   scripts/drivers.sh FOLDER    leaves them in FOLDER
 set -euo pipefail
 
 readonly PYTHON_PACKAGES=(asyncpg==0.32.0 'psycopg[binary]==3.3.9')
 readonly VERIFIER_PACKAGES=(cryptography==50.0.2)
+# PostgreSQL 18's grammar, as ours.
+readonly GRAMMAR_PACKAGES=(pglast==8.8)
 readonly NODE_PACKAGES=(pg@8.23.1 pg-copy-streams@7.0.0 pg-cursor@2.22.0)
 
 home=$1
@@ -32,6 +34,7 @@ venv() { # FOLDER PACKAGE...
 
 venv "$home/python" "${PYTHON_PACKAGES[@]}"
 venv "$home/verifier" "${VERIFIER_PACKAGES[@]}"
+venv "$home/grammar" "${GRAMMAR_PACKAGES[@]}"
 
 if ! holds "$home/node" "${NODE_PACKAGES[@]}"; then
     echo "==> installing ${NODE_PACKAGES[*]} from npm into $home/node"

@@ -3,8 +3,8 @@
 #
 #   scripts/setup.sh demo     what `make demo` needs: a C compiler, libclang, PostgreSQL, wasm target
 #   scripts/setup.sh test     the above, cargo-nextest, an OpenID provider from npm, the drivers
-#                             that applications use and the Python verifier's package
-#                             (scripts/drivers.sh), receivers of logs (rsyslog and
+#                             that applications use, the Python verifier's package and
+#                             PostgreSQL's grammar for Python (scripts/drivers.sh), receivers of logs (rsyslog and
 #                             scripts/receivers.sh), PostgreSQL's own test suites
 #                             (scripts/suites.sh), and what makes plugins of Python and
 #                             JavaScript (scripts/languages.sh)

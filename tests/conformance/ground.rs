@@ -32,9 +32,9 @@ pub(crate) struct Way {
     pub(crate) ca_file: Option<PathBuf>,
 }
 
-/// A server as `initdb` leaves it, but for the shop.
-pub(crate) fn server() -> Postgres {
-    Postgres::start_with(&SETTINGS)
+/// A server as `initdb` leaves it, but for the shop and these settings.
+pub(crate) fn server(settings: &[&str]) -> Postgres {
+    Postgres::start_with(&[&SETTINGS, settings].concat())
 }
 
 /// The server itself.

@@ -2,10 +2,13 @@
 //! everything. What differs fails, unless `accepted/` holds just that difference and the reason.
 //!
 //! `conformance` runs everything, `conformance core` the part that belongs to `make test`, and
-//! `conformance regress` (or `isolation`, `pipeline`) one suite.
+//! `conformance regress` (or `isolation`, `pipeline`) one suite. What the regression suite sends
+//! is also read by somebody else's parser and compared with our facts; `conformance facts` does
+//! only that.
 #![allow(clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::unwrap_used)]
 
 mod compare;
+mod facts;
 mod ground;
 mod kit;
 
@@ -21,24 +24,28 @@ use portcullis_tests::okta::Okta;
 
 /// The suites by name.
 const SUITES: [&str; 3] = ["regress", "isolation", "pipeline"];
+/// The comparison of facts alone, beside the names of suites.
+const FACTS: &str = "facts";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let core = arguments.iter().any(|argument| argument == "core");
-    let named: Vec<&str> =
-        SUITES.into_iter().filter(|suite| arguments.iter().any(|name| name == suite)).collect();
-    if named.len() + usize::from(core) != arguments.len() {
-        println!("usage: conformance [core] [{}]...", SUITES.join("|"));
+    let asked = |name: &str| arguments.iter().any(|argument| argument == name);
+    let (core, facts) = (asked("core"), asked(FACTS));
+    let named: Vec<&str> = SUITES.into_iter().filter(|suite| asked(suite)).collect();
+    if named.len() + usize::from(core) + usize::from(facts) != arguments.len() {
+        println!("usage: conformance [core] [{}|{FACTS}]...", SUITES.join("|"));
         return ExitCode::from(64);
     }
-    let suites = if named.is_empty() { SUITES.to_vec() } else { named };
+    let suites = if named.is_empty() && !facts { SUITES.to_vec() } else { named };
     let kit = Kit::find();
+    let mut verdicts: Vec<Verdict> =
+        suites.iter().flat_map(|suite| judge(&kit, suite, core)).collect();
+    if facts && !suites.contains(&"regress") {
+        verdicts.push(directly(&kit, "regress", core).1.expect("the suite has texts to read"));
+    }
     let mut faults = Vec::new();
-    for suite in suites {
-        let verdict = judge(&kit, suite, core);
-        for line in &verdict.accepted {
-            println!("{suite}: accepted: {line}");
-        }
+    for verdict in verdicts {
+        verdict.accepted.iter().for_each(|line| println!("accepted: {line}"));
         faults.extend(verdict.faults);
     }
     for fault in &faults {
@@ -55,12 +62,9 @@ fn main() -> ExitCode {
 
 /// Runs one suite both ways, each on a server of its own: what one run leaves behind must not
 /// tell in the other.
-fn judge(kit: &Kit, suite: &str, core: bool) -> Verdict {
-    let direct = {
-        let postgres = ground::server();
-        timed(kit, suite, core, &ground::direct(&postgres))
-    };
-    let postgres = ground::server();
+fn judge(kit: &Kit, suite: &str, core: bool) -> Vec<Verdict> {
+    let (direct, facts) = directly(kit, suite, core);
+    let postgres = ground::server(&[]);
     let okta = Okta::start();
     let site = ground::site(&postgres, &okta);
     let gateway = site.start();
@@ -68,7 +72,20 @@ fn judge(kit: &Kit, suite: &str, core: bool) -> Verdict {
     let verdict = compare::compare(suite, &direct, &through, &reports());
     folder::write(&reports().join(suite).join("server.log"), &postgres.log());
     folder::write(&reports().join(suite).join("gateway.log"), &gateway.stderr());
-    verdict
+    [Some(verdict), facts].into_iter().flatten().collect()
+}
+
+/// Runs one suite without the gateway, and reads what the regression suite sent.
+fn directly(kit: &Kit, suite: &str, core: bool) -> (Run, Option<Verdict>) {
+    let reads = suite == "regress";
+    let postgres = ground::server(if reads { &facts::LOGGING } else { &[] });
+    let run = timed(kit, suite, core, &ground::direct(&postgres));
+    let start = Instant::now();
+    let facts = reads.then(|| facts::compare(&postgres.log(), !core));
+    if reads {
+        println!("facts: compared in {} s", start.elapsed().as_secs());
+    }
+    (run, facts)
 }
 
 fn timed(kit: &Kit, suite: &str, core: bool, way: &Way) -> Run {

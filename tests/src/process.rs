@@ -102,10 +102,12 @@ impl Server {
         if let Some(from) = child.stderr.take() {
             let kept = Arc::clone(&stderr);
             std::thread::spawn(move || {
-                for line in BufReader::new(from).lines().map_while(Result::ok) {
-                    let mut text = lock(&kept);
-                    text.push_str(&line);
-                    text.push('\n');
+                let (mut from, mut line) = (BufReader::new(from), Vec::new());
+                // Not as text: a server may quote bytes that are none, and a reader that ends
+                // there would end the server.
+                while from.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
+                    lock(&kept).push_str(&String::from_utf8_lossy(&line));
+                    line.clear();
                 }
             });
         }

@@ -59,6 +59,7 @@ fn by_fields(tree: &Tree) -> Option<(Cow<'static, str>, Class)> {
             };
             let verb = match object(tree, "rename_type") {
                 Some(ObjectType::ObjectColumn) => object_verb("alter", tree, "relation_type"),
+                Some(ObjectType::ObjectDomconstraint) => Cow::Borrowed("alter_domain"),
                 Some(ObjectType::ObjectTabconstraint) => Cow::Borrowed("alter_table"),
                 Some(ObjectType::ObjectAttribute) => Cow::Borrowed("alter_type"),
                 _ => object_verb("alter", tree, "rename_type"),
@@ -305,7 +306,9 @@ pub(super) fn object_word(kind: ObjectType) -> String {
         ObjectType::ObjectOpclass => "operator_class".to_owned(),
         ObjectType::ObjectOpfamily => "operator_family".to_owned(),
         ObjectType::ObjectStatisticExt => "statistics".to_owned(),
-        ObjectType::ObjectTabconstraint => "constraint".to_owned(),
+        ObjectType::ObjectDomconstraint | ObjectType::ObjectTabconstraint => {
+            "constraint".to_owned()
+        }
         ObjectType::ObjectTsconfiguration => "text_search_configuration".to_owned(),
         ObjectType::ObjectTsdictionary => "text_search_dictionary".to_owned(),
         ObjectType::ObjectTsparser => "text_search_parser".to_owned(),

@@ -154,7 +154,13 @@ fn copy<'a>(walk: &mut Walk<'a>, tree: &'a Tree) {
 
 /// Statements with a `relation` (walked with the other fields) or an `object`.
 fn one_object<'a>(walk: &mut Walk<'a>, tree: &'a Tree, field: &str) {
-    let kind = kinds::object(tree, field);
+    let kind = match kinds::object(tree, field) {
+        // The object is the domain; the constraint's name is in a field of its own.
+        Some(ObjectType::ObjectDomconstraint) if tree.kind == "RenameStmt" => {
+            Some(ObjectType::ObjectDomain)
+        }
+        kind => kind,
+    };
     if let Some((_, value)) = tree.fields().iter().find(|(name, _)| *name == "object") {
         named(walk, kind, value);
     }
