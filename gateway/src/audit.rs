@@ -17,8 +17,10 @@ mod keys;
 mod log;
 mod queue;
 mod recorder;
+mod recover;
 mod recovery;
 mod reserve;
+mod standing;
 mod store;
 
 pub mod bundle;
@@ -32,10 +34,12 @@ pub mod tiles;
 pub mod tree;
 pub mod verify;
 
-pub use entry::{ApprovalDecision, Event, SessionNote};
-pub use log::{Log, LogStatus, Refusal};
+pub use entry::{AnchorCheck, AnchorOutcome, ApprovalDecision, Event, SessionNote};
+pub use log::{Log, LogStatus, Prepared, Refusal};
 pub use reader::Reader;
 pub use recorder::{ApprovalOutcome, EndReason, Pending, Permit, Recorder, Release};
+pub use recover::put_aside;
+pub use standing::{Kept, Standing};
 pub use store::pack;
 
 use std::path::{Path, PathBuf};

@@ -15,10 +15,13 @@ pub const EXIT_FAILED: u8 = 1;
 /// Wrong usage or configuration (sysexits.h: `EX_USAGE`).
 pub const EXIT_USAGE: u8 = 64;
 
+/// The log is not what an anchor remembers of it (sysexits.h: `EX_DATAERR`).
+pub const EXIT_CONTRADICTED: u8 = 65;
+
 /// A policy gateway between AI agents and the infrastructure they touch.
 ///
-/// Exit codes: 0 done; 1 failed or refused; 64 wrong usage or configuration. `audit verify` has
-/// its own: see there.
+/// Exit codes: 0 done; 1 failed or refused; 64 wrong usage or configuration; 65 an anchor
+/// contradicts the log. `audit verify` has its own: see there.
 #[derive(Debug, Parser)]
 #[command(name = "portcullis", version, max_term_width = 100)]
 pub struct Cli {
@@ -108,6 +111,35 @@ pub enum Command {
     /// Look into recorded sessions.
     #[command(subcommand)]
     Sessions(Sessions),
+    /// Run a witness for logs of gateways elsewhere (C2SP tlog-witness), until SIGTERM or Ctrl-C.
+    ///
+    /// It keeps the newest checkpoint of each log that it is told of and cosigns only what follows,
+    /// so a gateway whose log was put back finds out. Run it on another machine than the gateway.
+    Witness(WitnessArgs),
+}
+
+/// `portcullis witness`.
+#[derive(Args, Debug)]
+pub struct WitnessArgs {
+    /// The address; one that others reach needs a certificate.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8471")]
+    pub listen: std::net::SocketAddr,
+    /// Folder for its key and for what it has seen, made when it is not there. Losing what it has
+    /// seen makes it worthless: then take a new folder, and a new key with it.
+    #[arg(long, value_name = "DIR")]
+    pub dir: PathBuf,
+    /// Its name in cosignatures, such as witness.example/w1.
+    #[arg(long)]
+    pub name: String,
+    /// File with the public key of a log that it is to know, log.vkey; once for each.
+    #[arg(long, value_name = "FILE", required = true)]
+    pub log: Vec<PathBuf>,
+    /// PEM file of its certificate.
+    #[arg(long, value_name = "FILE", requires = "key")]
+    pub certificate: Option<PathBuf>,
+    /// PEM file of the certificate's key.
+    #[arg(long, value_name = "FILE", requires = "certificate")]
+    pub key: Option<PathBuf>,
 }
 
 /// Where the admin endpoint is, and the token of the person who asks.
@@ -178,6 +210,22 @@ pub enum Audit {
         /// Only entries of this type, such as `refusal` or `event`.
         #[arg(long = "type", value_name = "TYPE")]
         kind: Option<String>,
+    },
+    /// Begin a new log in place of one that an anchor contradicts.
+    ///
+    /// The old one is put aside whole, beside it, and so is what an anchor's file holds; nothing is
+    /// removed. The next start begins a log with an origin of its own, whose first entries say who
+    /// did this, why, and what each anchor said. A witness has to be told the new log's key.
+    Recover {
+        /// The configuration file.
+        #[arg(long)]
+        config: PathBuf,
+        /// Your name, for the log.
+        #[arg(long, value_name = "NAME")]
+        by: String,
+        /// Why, for the log.
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
     },
     /// Have a running gateway make its search index anew from the log.
     Reindex {

@@ -10,6 +10,7 @@ mod plugin;
 mod search;
 mod serve;
 mod sessions;
+mod witness;
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -63,6 +64,7 @@ pub async fn run(cli: Cli, out: &mut (dyn Write + Send)) -> Result<(), Stop> {
         }
         Command::Serve { config } => serve::run(&config, out).await,
         Command::Sessions(command) => sessions::run(command, out).await,
+        Command::Witness(args) => witness::run(args, out).await,
     }
 }
 

@@ -4,6 +4,7 @@
 //! of the file it stands in. Secrets come from files that only their owner can read, or from the
 //! environment. Reading binds, fetches and starts nothing.
 
+mod anchor;
 mod capability;
 mod export;
 mod facts;
@@ -26,6 +27,7 @@ use aws_lc_rs::digest::SHA256;
 
 use crate::audit::LogSettings;
 use crate::export::ExportSettings;
+use crate::export::anchor::AnchorSettings;
 use crate::identity::IssuerSettings;
 use crate::limits::CONFIG_FILE_BYTES_MAX;
 use crate::listener::ListenerSettings;
@@ -67,6 +69,10 @@ pub struct Config {
     pub targets: Vec<TargetSettings>,
     /// Where the log is sent.
     pub exports: Vec<ExportSettings>,
+    /// Who remembers the log's newest checkpoint.
+    pub anchors: Vec<AnchorSettings>,
+    /// Folder for what witnesses answer.
+    pub anchor_dir: PathBuf,
     /// Folder of the exports' cursors.
     pub export_dir: PathBuf,
     /// Folder in which the search index is kept.
@@ -152,6 +158,7 @@ fn read(page: &Page, mut top: Section<'_>) -> (Option<Config>, Vec<Mistake>) {
     let mut policies = policy::Policies::new(approvers_exist, signing);
     let targets = target::targets(&mut top, &issuers, &mut policies);
     let exports = export::exports(&mut top);
+    let anchors = anchor::anchors(&mut top);
     top.end();
     let texts = std::iter::once(page.text()).chain(policies.texts.iter().map(String::as_str));
     let digest = digest(texts);
@@ -164,6 +171,8 @@ fn read(page: &Page, mut top: Section<'_>) -> (Option<Config>, Vec<Mistake>) {
         listeners,
         targets,
         exports,
+        anchors,
+        anchor_dir: data_dir.join("anchor"),
         export_dir: data_dir.join("export"),
         search_dir: data_dir,
     });

@@ -8,6 +8,7 @@
 //! At least once: a crash between the acknowledgement and the cursor sends again, with the same
 //! uid. Nothing is kept in memory for a sink that is down: the log is the queue.
 
+pub mod anchor;
 mod cef;
 mod cursor;
 mod ecs;

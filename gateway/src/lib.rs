@@ -108,6 +108,7 @@ pub mod policy;
 pub mod audit;
 
 pub mod upstream;
+pub mod witness;
 
 pub mod downstream;
 

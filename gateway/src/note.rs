@@ -1,7 +1,10 @@
 //! Signed notes and their keys: Ed25519 over a few lines of text, as C2SP signed-note says.
 //!
 //! The log signs its checkpoints so, and authors their plugins. A key has a name and is one line
-//! of text; only Ed25519 (signature type 0x01) is read or made.
+//! of text; only Ed25519 is read or made: 0x01 for what a key's owner says, 0x04 for what a witness
+//! has seen ([`cosignature`]).
+
+pub mod cosignature;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
@@ -44,7 +47,7 @@ impl VerifierKey {
     /// # Errors
     /// The form is wrong, or the hash does not belong to name and key.
     pub fn read(text: &str) -> Result<Self, KeyError> {
-        let (name, hash, public) = parts(text.trim()).map_err(KeyError::Verifier)?;
+        let (name, hash, public) = parts(text.trim(), ED25519_TYPE).map_err(KeyError::Verifier)?;
         let read = Self { name: name.to_owned(), public: *public };
         if read.hash() != hash {
             return Err(KeyError::Verifier("the hash does not belong to the name and key"));
@@ -59,7 +62,7 @@ impl VerifierKey {
 
     /// `<name>+<hash>+<key>`.
     pub fn text(&self) -> String {
-        format!("{}+{}+{}", self.name, self.hash(), typed(&self.public).as_str())
+        format!("{}+{}+{}", self.name, self.hash(), typed(ED25519_TYPE, &self.public).as_str())
     }
 
     /// `<name>+<hash>`: names this key and no other, as far as 32 bits can.
@@ -82,21 +85,28 @@ impl VerifierKey {
                 .is_ok()
     }
 
-    /// First four bytes of SHA-256(name || 0x0A || type || key).
     fn id_bytes(&self) -> [u8; 4] {
-        let mut bytes = self.name.as_bytes().to_vec();
-        bytes.extend_from_slice(&[b'\n', ED25519_TYPE]);
-        bytes.extend_from_slice(&self.public);
-        match digest(&SHA256, &bytes).as_ref() {
-            [a, b, c, d, ..] => [*a, *b, *c, *d],
-            _ => [0; 4],
-        }
+        id_of(&self.name, ED25519_TYPE, &self.public)
     }
 
     fn hash(&self) -> String {
-        let [a, b, c, d] = self.id_bytes();
-        format!("{a:02x}{b:02x}{c:02x}{d:02x}")
+        hash_of(self.id_bytes())
     }
+}
+
+/// First four bytes of SHA-256(name || 0x0A || type || key).
+fn id_of(name: &str, kind: u8, public: &[u8; KEY_BYTES]) -> [u8; 4] {
+    let mut bytes = name.as_bytes().to_vec();
+    bytes.extend_from_slice(&[b'\n', kind]);
+    bytes.extend_from_slice(public);
+    match digest(&SHA256, &bytes).as_ref() {
+        [a, b, c, d, ..] => [*a, *b, *c, *d],
+        _ => [0; 4],
+    }
+}
+
+fn hash_of([a, b, c, d]: [u8; 4]) -> String {
+    format!("{a:02x}{b:02x}{c:02x}{d:02x}")
 }
 
 /// A note and its signature lines, read strictly: nothing stands in one that is neither.
@@ -184,7 +194,7 @@ impl SigningKey {
     pub fn read(text: &str) -> Result<Self, KeyError> {
         let fail = KeyError::Private;
         let rest = text.trim().strip_prefix(PRIVATE_MARK).ok_or(fail("it starts otherwise"))?;
-        let (name, hash, seed) = parts(rest).map_err(fail)?;
+        let (name, hash, seed) = parts(rest, ED25519_TYPE).map_err(fail)?;
         let pair = Ed25519KeyPair::from_seed_unchecked(&*seed).map_err(|_| fail("a bad seed"))?;
         let read = Self::new(name, pair).ok_or(fail("not 32 bytes"))?;
         if read.key.hash() != hash {
@@ -198,7 +208,7 @@ impl SigningKey {
         use aws_lc_rs::encoding::AsBigEndian as _;
         let seed = self.pair.seed().ok()?;
         let bytes: aws_lc_rs::encoding::Curve25519SeedBin<'_> = seed.as_be_bytes().ok()?;
-        let key = typed(bytes.as_ref());
+        let key = typed(ED25519_TYPE, bytes.as_ref());
         let id = self.key.id();
         Some(Zeroizing::new(format!("{PRIVATE_MARK}{id}+{}", key.as_str())))
     }
@@ -222,20 +232,23 @@ pub fn is_name(name: &str) -> bool {
     !name.is_empty() && !name.chars().any(|c| c == '+' || c.is_whitespace() || c.is_control())
 }
 
-/// Name, hash and key of `<name>+<hash>+<key>`.
-fn parts(text: &str) -> Result<(&str, &str, Zeroizing<[u8; KEY_BYTES]>), &'static str> {
+/// Name, hash and key of `<name>+<hash>+<key>`, a key of this type.
+fn parts(text: &str, kind: u8) -> Result<(&str, &str, Zeroizing<[u8; KEY_BYTES]>), &'static str> {
     let mut parts = text.splitn(3, '+');
     let name = parts.next().filter(|name| is_name(name)).ok_or("no name")?;
     let hash = parts.next().ok_or("no hash")?;
     let key = parts.next().ok_or("no key")?;
     let key = Zeroizing::new(STANDARD.decode(key).map_err(|_| "the key is not base64")?);
-    let Some((&ED25519_TYPE, key)) = key.split_first() else { return Err("not an Ed25519 key") };
+    let Some((found, key)) = key.split_first() else { return Err("an empty key") };
+    if *found != kind {
+        return Err("a key of another type");
+    }
     Ok((name, hash, Zeroizing::new(key.try_into().map_err(|_| "not 32 bytes")?)))
 }
 
 /// A key's bytes behind their type, in base64.
-fn typed(key: &[u8]) -> Zeroizing<String> {
-    let mut bytes = Zeroizing::new(vec![ED25519_TYPE]);
+fn typed(kind: u8, key: &[u8]) -> Zeroizing<String> {
+    let mut bytes = Zeroizing::new(vec![kind]);
     bytes.extend_from_slice(key);
     Zeroizing::new(STANDARD.encode(&*bytes))
 }

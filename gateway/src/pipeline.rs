@@ -28,7 +28,7 @@ mod serve;
 mod signin;
 
 pub use runtime::Gateway;
-pub use serve::{Bound, Running, start};
+pub use serve::{Bound, Running, StartError, start};
 
 use std::net::SocketAddr;
 use std::sync::Arc;

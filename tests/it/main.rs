@@ -1,6 +1,7 @@
 //! The product from outside: real servers, real clients, real bytes.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
+mod anchor;
 mod approval;
 mod audit;
 mod calls;

@@ -19,8 +19,8 @@ pub(crate) const STAGES: [&str; 10] = [
 pub(crate) const GROUND: [&str; 3] = ["limits", "fault", "note"];
 
 /// Modules above the stages; no stage imports one.
-pub(crate) const ABOVE: [&str; 7] =
-    ["pipeline", "admin", "cli", "commands", "config", "demo", "shutdown"];
+pub(crate) const ABOVE: [&str; 8] =
+    ["pipeline", "admin", "cli", "commands", "config", "demo", "shutdown", "witness"];
 
 /// Outside crates and where each may be named: a path prefix of `gateway/src`, where a `.rs`
 /// ending means that one file. A crate that is swapped or audited is then one place to look at.
@@ -38,10 +38,11 @@ pub(crate) const HOMES: [(&str, &[&str]); 21] = [
             "identity",
             "listener/kubernetes",
             "upstream/kubernetes",
+            "witness",
         ],
     ),
     ("hyper_rustls", &["identity", "export/sink/http"]),
-    ("hyper_util", &["admin", "commands", "demo/", "export/sink/http", "identity"]),
+    ("hyper_util", &["admin", "commands", "demo/", "export/sink/http", "identity", "witness"]),
     ("jsonwebtoken", &["identity"]),
     ("mimalloc", &["main.rs"]),
     ("openidconnect", &["identity"]),

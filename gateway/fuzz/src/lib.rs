@@ -28,7 +28,7 @@ pub struct Target {
 }
 
 /// Every target, by name.
-pub const TARGETS: [Target; 15] = [
+pub const TARGETS: [Target; 16] = [
     targets::backend::TARGET,
     targets::copy::TARGET,
     targets::frames::TARGET,
@@ -44,6 +44,7 @@ pub const TARGETS: [Target; 15] = [
     targets::startup::TARGET,
     targets::statement::TARGET,
     targets::token::TARGET,
+    targets::witness::TARGET,
 ];
 
 /// The target of this name.

@@ -15,3 +15,4 @@ pub(crate) mod signature;
 pub(crate) mod startup;
 pub(crate) mod statement;
 pub(crate) mod token;
+pub(crate) mod witness;

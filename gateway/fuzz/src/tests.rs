@@ -115,6 +115,11 @@ fn token() {
 }
 
 #[test]
+fn witness() {
+    smoke("witness");
+}
+
+#[test]
 fn every_target_has_a_test_above() {
     let text = include_str!("tests.rs");
     for target in TARGETS {

@@ -40,11 +40,12 @@ fn failed(path: &Path, act: &'static str) -> impl FnOnce(std::io::Error) -> Erro
 }
 
 /// Makes the names in a folder durable.
-fn sync_dir(dir: &Path) -> Result<(), Error> {
+pub(in crate::audit) fn sync_dir(dir: &Path) -> Result<(), Error> {
     File::open(dir).and_then(|dir| dir.sync_all()).map_err(failed(dir, "sync"))
 }
 
-fn write_new(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Error> {
+/// Writes a file that was not there before, durably.
+pub(in crate::audit) fn write_new(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Error> {
     let mut file = OpenOptions::new()
         .write(true)
         .create_new(true)

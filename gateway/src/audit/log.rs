@@ -19,7 +19,7 @@ use super::reader::Reader;
 use super::recorder::Recorder;
 use super::store::{Row, Store};
 use super::tree::leaf_hash;
-use super::{Durability, Error, LogSettings, bundle, recovery, store};
+use super::{Durability, Error, LogSettings, Standing, bundle, recovery, store};
 use crate::fault::{Blame, Fault};
 use crate::identity::Claims;
 use crate::limits::{
@@ -135,14 +135,36 @@ impl Log {
         })
     }
 
+    /// Opens the log as [`open`](Self::open) does, and adds nothing to it yet: so that it can be
+    /// compared with what others remember of it. Blocks.
+    ///
+    /// # Errors
+    /// As for [`open`](Self::open).
+    pub fn prepare(settings: &LogSettings) -> Result<Prepared, Error> {
+        Self::prepare_with(settings, |path| {
+            store::RedbStore::open(path).map(|store| Arc::new(store) as Arc<dyn Store>)
+        })
+    }
+
+    fn prepare_with(
+        settings: &LogSettings,
+        open_store: impl FnOnce(&Path) -> Result<Arc<dyn Store>, store::StoreError>,
+    ) -> Result<Prepared, Error> {
+        let clock = Arc::new(Clock::start());
+        recovery::open(settings, &clock, open_store).map(Prepared)
+    }
+
     pub(in crate::audit) fn open_with(
         settings: &LogSettings,
         config_digest: &str,
         open_store: impl FnOnce(&Path) -> Result<Arc<dyn Store>, store::StoreError>,
     ) -> Result<Self, Error> {
-        let clock = Arc::new(Clock::start());
-        let opened = recovery::open(settings, config_digest, &clock, open_store)?;
-        let recovery::Opened { committer, master } = opened;
+        Self::prepare_with(settings, open_store)?.begin(config_digest, Vec::new())
+    }
+
+    fn run(ready: recovery::Ready) -> Result<Self, Error> {
+        let recovery::Ready { committer, master, .. } = ready;
+        let (clock, dir) = (Arc::clone(&committer.clock), committer.dir.clone());
         let health = Arc::clone(&committer.health);
         let store = Arc::clone(&committer.store);
         let signer = Arc::clone(&committer.signer);
@@ -153,7 +175,7 @@ impl Log {
             .name("audit-committer".to_owned())
             .spawn(move || committer.run(&incoming))
             .map_err(|source| Error::File {
-                path: settings.dir.clone(),
+                path: dir.clone(),
                 act: "start the committer for",
                 source,
             })?;
@@ -173,7 +195,7 @@ impl Log {
             store,
             origin,
             public_key,
-            dir: settings.dir.clone(),
+            dir,
         })))
     }
 
@@ -265,6 +287,36 @@ impl Log {
     pub fn snapshot_to(&self, path: &Path) -> Result<(), Error> {
         let view = self.0.store.view().map_err(|error| Error::store(&self.0.dir, error))?;
         store::copy(&view, path).map_err(|error| Error::store(path, error))
+    }
+}
+
+/// A log that was opened and checked, and not yet written to.
+pub struct Prepared(recovery::Ready);
+
+impl std::fmt::Debug for Prepared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Prepared({})", self.0.committer.signer.key().name())
+    }
+}
+
+impl Prepared {
+    /// How far the log is; `None` when it is a new one.
+    ///
+    /// # Errors
+    /// The store can't be read.
+    pub fn standing(&self) -> Result<Option<Standing>, Error> {
+        let committer = &self.0.committer;
+        let key = committer.signer.key().text();
+        Reader::live(Arc::clone(&committer.store), None, key).standing()
+    }
+
+    /// Writes the first entries of the run, these events among them, and starts. Blocks.
+    ///
+    /// # Errors
+    /// They can't be written.
+    pub fn begin(mut self, config_digest: &str, events: Vec<Event>) -> Result<Log, Error> {
+        self.0.begin(config_digest, events)?;
+        Log::run(self.0)
     }
 }
 

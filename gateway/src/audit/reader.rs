@@ -22,7 +22,7 @@ use super::proof::Proof;
 use super::seal;
 use super::store::{PUBLIC_FILE, STORE_FILE, Sealed, Store, StoreError, View};
 use super::tree::{self, Edge, Hash, TILE_WIDTH, leaf_hash};
-use super::{Error, verify};
+use super::{Error, Standing, verify};
 use crate::limits::REPORT_ENTRIES_MAX;
 
 /// Reads a log. Each call sees what is committed at that time, and blocks while it reads.
@@ -267,6 +267,14 @@ impl Reader {
         self.master.as_ref().map_or(Ok(None), |master| master.session(id))
     }
 
+    /// How far the log is now; `None` when it has no entry.
+    ///
+    /// # Errors
+    /// The store can't be read, or the log's public key is not there.
+    pub fn standing(&self) -> Result<Option<Standing>, Error> {
+        Standing::of(self.clone())
+    }
+
     pub(in crate::audit) fn view(&self) -> Result<View, Error> {
         self.store.view().map_err(store_error)
     }
@@ -370,7 +378,7 @@ fn payload(
 }
 
 /// Root of an aligned perfect subtree, from tiles where they are full, else from leaves.
-fn subtree(view: &View, from: u64, count: u64) -> Result<Hash, StoreError> {
+pub(in crate::audit) fn subtree(view: &View, from: u64, count: u64) -> Result<Hash, StoreError> {
     if count <= 1 {
         return Ok(leaf_hash(&view.leaf(from)?.unwrap_or_default()));
     }

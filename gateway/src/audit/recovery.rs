@@ -16,13 +16,16 @@ use super::keys::{self, Keystore, MasterKey};
 use super::reserve::Reserve;
 use super::store::{Mark, PUBLIC_FILE, Place, STORE_FILE, STORE_FORMAT, Store, StoreError, View};
 use super::tree::{Edge, Hash, TILE_HEIGHT, TILE_WIDTH, Tree, empty_root, leaf_hash};
-use super::{Error, LogSettings};
+use super::{Error, LogSettings, recover};
 use crate::limits::RECOVERY_LEAVES;
 
-/// A checked log, ready to run.
-pub(in crate::audit) struct Opened {
+/// A checked log, to which nothing was added yet.
+pub(in crate::audit) struct Ready {
     pub(in crate::audit) committer: Committer,
     pub(in crate::audit) master: MasterKey,
+    fresh: bool,
+    clean: bool,
+    open: Vec<Torn>,
 }
 
 /// What an old log holds.
@@ -41,10 +44,9 @@ pub(in crate::audit) struct Torn {
 
 pub(in crate::audit) fn open(
     settings: &LogSettings,
-    config_digest: &str,
     clock: &Arc<Clock>,
     open_store: impl FnOnce(&Path) -> Result<Arc<dyn Store>, StoreError>,
-) -> Result<Opened, Error> {
+) -> Result<Ready, Error> {
     let dir = &settings.dir;
     check_name("organization", &settings.organization)?;
     check_name("gateway", &settings.gateway)?;
@@ -84,21 +86,19 @@ pub(in crate::audit) fn open(
         check(dir, &view, &signer)?
     };
     drop(view);
-    let items = first_items(&found, &signer, config_digest, clock)?;
     let health = Arc::new(Health::new(Committed {
         size: found.tree.edge().size(),
         root: found.tree.edge().root(),
         checkpoint: String::new(),
     }));
     let keystore = Keystore::open(dir)?;
-    let key = signer.key().text();
     let reserve = Reserve::of(dir);
     reserve.fill().map_err(|source| Error::File {
         path: reserve.path().to_owned(),
         act: "keep room for the last entries in",
         source,
     })?;
-    let mut committer = Committer {
+    let committer = Committer {
         store,
         signer: Arc::new(signer),
         keystore,
@@ -110,11 +110,53 @@ pub(in crate::audit) fn open(
         reserve,
         halt: None,
     };
-    let meta = [("format", STORE_FORMAT.to_owned()), ("origin", origin), ("vkey", key.clone())];
-    let meta = if fresh { meta.as_slice() } else { &[] };
-    committer.begin(items, meta).map_err(|error| Error::store(dir, error))?;
-    keys::publish(dir, &key)?;
-    Ok(Opened { committer, master })
+    Ok(Ready { committer, master, fresh, clean: found.clean, open: found.open })
+}
+
+impl Ready {
+    /// Writes the first entries of the run: the `boot`, a `session_torn` for each session left
+    /// open, and these events.
+    pub(in crate::audit) fn begin(
+        &mut self,
+        config_digest: &str,
+        events: Vec<Event>,
+    ) -> Result<(), Error> {
+        let dir = self.committer.dir.clone();
+        let clock = Arc::clone(&self.committer.clock);
+        let mut items = self.first_items(config_digest, &clock)?;
+        let word = if self.fresh { recover::left(&dir)? } else { None };
+        let told = word.is_some();
+        for event in word.into_iter().chain(events) {
+            let item = own(&clock, kind::EVENT, None, &event.clipped());
+            items.push(item.ok_or_else(|| tampered(None, TOO_LONG))?);
+        }
+        let key = self.committer.signer.key();
+        let (origin, key) = (key.name().to_owned(), key.text());
+        let meta = [("format", STORE_FORMAT.to_owned()), ("origin", origin), ("vkey", key.clone())];
+        let meta = if self.fresh { meta.as_slice() } else { &[] };
+        self.committer.begin(items, meta).map_err(|error| Error::store(&dir, error))?;
+        keys::publish(&dir, &key)?;
+        if told { recover::taken(&dir) } else { Ok(()) }
+    }
+
+    fn first_items(&self, config_digest: &str, clock: &Clock) -> Result<Vec<Item>, Error> {
+        let edge = self.committer.tree.edge();
+        let key = self.committer.signer.key();
+        let boot = Boot {
+            origin: key.name().to_owned(),
+            key: key.text(),
+            gateway_version: env!("CARGO_PKG_VERSION").to_owned(),
+            config_digest: super::entry::clip(config_digest),
+            entries_before: edge.size(),
+            root_before: (edge.root() != empty_root()).then(|| hex(&edge.root())),
+            clean: self.clean,
+            torn: self.open.len() as u64,
+        };
+        let mut items =
+            vec![own(clock, kind::BOOT, None, &boot).ok_or_else(|| tampered(None, TOO_LONG))?];
+        items.extend(torn(&self.open, clock, "gateway_stopped")?);
+        Ok(items)
+    }
 }
 
 /// Names go into the origin, which C2SP allows neither spaces nor plus signs.
@@ -240,30 +282,6 @@ fn open_sessions(view: &View) -> Result<Vec<Torn>, StoreError> {
         torn.push(Torn { session: session.into(), sequence: sequence + 1, previous });
     }
     Ok(torn)
-}
-
-/// The `boot` entry, then a `session_torn` for each session left open.
-fn first_items(
-    found: &Found,
-    signer: &Signer,
-    config_digest: &str,
-    clock: &Clock,
-) -> Result<Vec<Item>, Error> {
-    let edge = found.tree.edge();
-    let boot = Boot {
-        origin: signer.key().name().to_owned(),
-        key: signer.key().text(),
-        gateway_version: env!("CARGO_PKG_VERSION").to_owned(),
-        config_digest: super::entry::clip(config_digest),
-        entries_before: edge.size(),
-        root_before: (edge.root() != empty_root()).then(|| hex(&edge.root())),
-        clean: found.clean,
-        torn: found.open.len() as u64,
-    };
-    let mut items =
-        vec![own(clock, kind::BOOT, None, &boot).ok_or_else(|| tampered(None, TOO_LONG))?];
-    items.extend(torn(&found.open, clock, "gateway_stopped")?);
-    Ok(items)
 }
 
 const TOO_LONG: &str = "an entry of its own is too long";

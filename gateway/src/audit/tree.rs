@@ -298,6 +298,18 @@ fn range_root<E>(
     Ok(node_hash(&left, &right))
 }
 
+/// The root of the first `size` leaves, out of the roots of perfect subtrees as in
+/// [`inclusion_proof`].
+///
+/// # Errors
+/// `perfect` failed.
+pub fn root<E>(
+    size: u64,
+    perfect: &mut impl FnMut(u64, u64) -> Result<Hash, E>,
+) -> Result<Hash, E> {
+    if size == 0 { Ok(empty_root()) } else { range_root(0, size, perfect) }
+}
+
 /// The inclusion proof of leaf `index` in the tree of `size` leaves (RFC 6962 section 2.1.1).
 ///
 /// # Errors

@@ -1,5 +1,7 @@
 //! `portcullis audit`: copies of the log, and the judgement of one.
 
+mod recover;
+
 use std::io::Write;
 use std::path::Path;
 
@@ -15,6 +17,7 @@ use crate::cli::{AdminArgs, Audit};
 pub(super) async fn run(command: Audit, out: &mut (dyn Write + Send)) -> Result<(), Stop> {
     match command {
         Audit::Entries { path, kind } => entries(&path, kind.as_deref(), out),
+        Audit::Recover { config, by, reason } => recover::run(&config, (&by, &reason), out).await,
         Audit::Reindex { admin } => {
             let client = Client::new(&admin)?;
             client.write("/v1/search/reindex", &json!({})).await?;

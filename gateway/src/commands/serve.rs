@@ -7,6 +7,7 @@ use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::Stop;
+use crate::cli::{EXIT_CONTRADICTED, EXIT_FAILED};
 use crate::{config, pipeline};
 
 /// Prints one JSON line for each address it answers on, then `{"ready":true}`, so that whoever
@@ -19,8 +20,10 @@ pub(super) async fn run(file: &Path, out: &mut (dyn Write + Send)) -> Result<(),
     // Taken before anything starts, so that no signal falls between.
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let running =
-        pipeline::start(config).await.map_err(|errors| Stop::failed(errors.join("\n")))?;
+    let running = pipeline::start(config).await.map_err(|why| {
+        let message = why.errors.join("\n").into();
+        Stop { code: if why.contradicted { EXIT_CONTRADICTED } else { EXIT_FAILED }, message }
+    })?;
     for bound in running.bound() {
         let line = json!({
             "listening": bound.kind,

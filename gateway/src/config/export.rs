@@ -167,7 +167,7 @@ fn syslog(section: &mut Section<'_>) -> Option<SinkSettings> {
 }
 
 /// `url`: https, or http on this machine; a host and a port, nothing behind them.
-fn url(section: &mut Section<'_>) -> Option<String> {
+pub(super) fn url(section: &mut Section<'_>) -> Option<String> {
     let expected = "https://HOST:PORT, or http on a loopback address";
     let item = section.string_needed("url", expected)?;
     let text = item.value.trim_end_matches('/');

@@ -174,9 +174,9 @@ async fn start(file: &std::path::Path) -> Result<Running, Error> {
         let lines: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
         Error::new(format!("the configuration has mistakes:\n{}", lines.join("\n")))
     })?;
-    pipeline::start(config)
-        .await
-        .map_err(|errors| Error::new(format!("the gateway does not start:\n{}", errors.join("\n"))))
+    pipeline::start(config).await.map_err(|why| {
+        Error::new(format!("the gateway does not start:\n{}", why.errors.join("\n")))
+    })
 }
 
 /// The addresses of this run, `HOST:PORT`.

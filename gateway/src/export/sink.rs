@@ -2,7 +2,7 @@
 
 mod file;
 mod hec;
-mod http;
+pub(in crate::export) mod http;
 mod otlp;
 mod s3;
 mod syslog;
@@ -38,7 +38,7 @@ impl Record {
 
 /// Why a delivery was not acknowledged.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) enum Trouble {
+pub(in crate::export) enum Trouble {
     /// Something among the records will never be taken.
     Refused(String),
     /// It may work later. In words for the operator; never a secret.

@@ -143,3 +143,23 @@ pub const SEARCH_EXCERPT_CHARS: usize = 200;
 pub const SEARCH_HITS: usize = 50;
 /// Hits at most.
 pub const SEARCH_HITS_MAX: usize = 1_000;
+
+// Anchors.
+
+/// Anchors of one gateway: what all of them say fits into one entry.
+pub const ANCHORS_MAX: usize = 8;
+/// How often a checkpoint goes to each anchor, at most.
+pub const ANCHOR_MILLIS: u64 = 1_000;
+/// How long one exchange with an anchor may take.
+pub const ANCHOR_SECS_MAX: u64 = 5;
+/// How far the time in a witness's cosignature may be from the gateway's clock: an older one may be
+/// one that was kept and shown again.
+pub const ANCHOR_SKEW_SECS_MAX: u64 = 600;
+/// Longest request to a witness.
+pub const WITNESS_REQUEST_BYTES_MAX: usize = 64 * 1024;
+/// Lines of a consistency proof (C2SP tlog-witness).
+pub const WITNESS_PROOF_LINES_MAX: usize = 63;
+/// Connections to a witness at once.
+pub const WITNESS_CONNECTIONS_MAX: usize = 256;
+/// How long a client of a witness may take for the head of a request, and for its body.
+pub const WITNESS_READ_SECS_MAX: u64 = 10;

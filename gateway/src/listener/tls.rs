@@ -15,17 +15,26 @@ use crate::protocol::postgres::startup::ALPN;
 
 /// Reads certificate and key. The error is for the operator and names the file.
 pub fn acceptor(settings: &ListenerSettings) -> Result<Acceptor, String> {
-    let certificates = certificates(&settings.certificate_file)?;
-    let key = PrivateKeyDer::from_pem_file(&settings.key_file)
-        .map_err(|error| format!("{}: {error}", settings.key_file.display()))?;
+    acceptor_for(&settings.certificate_file, &settings.key_file, ALPN)
+}
+
+/// The same for any protocol, by its ALPN name.
+pub fn acceptor_for(
+    certificate_file: &Path,
+    key_file: &Path,
+    alpn: &[u8],
+) -> Result<Acceptor, String> {
+    let certificates = certificates(certificate_file)?;
+    let key = PrivateKeyDer::from_pem_file(key_file)
+        .map_err(|error| format!("{}: {error}", key_file.display()))?;
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| error.to_string())?
         .with_no_client_auth()
         .with_single_cert(certificates, key)
-        .map_err(|error| format!("{}: {error}", settings.certificate_file.display()))?;
-    config.alpn_protocols = vec![ALPN.to_vec()];
+        .map_err(|error| format!("{}: {error}", certificate_file.display()))?;
+    config.alpn_protocols = vec![alpn.to_vec()];
     Ok(Acceptor::from(Arc::new(config)))
 }
 

@@ -34,7 +34,7 @@ impl Evidence for LogEvidence {
                            until a restart";
             return Err(Fault::new(Blame::Operator, "log_unavailable", "58030", message));
         }
-        self.gateway.exports.check()?;
+        self.gateway.vouched()?;
         // The keys kept from before serve while an issuer can't be reached; none at all can't.
         let keyless = |issuer: &crate::identity::IssuerStatus| issuer.key_count == 0;
         if self.gateway.verifier().status().iter().any(keyless) {
@@ -69,6 +69,7 @@ impl Evidence for LogEvidence {
             "config_digest": config.digest,
             "config_change_refused": config.change_refused,
             "sessions_open": gateway.sessions.count(),
+            "anchors": gateway.anchors.status(),
             "exports": gateway.exports.status(log.size),
             "search": gateway.search.status(),
             "log": log,

@@ -97,7 +97,7 @@ impl<'a> Forward<'a> {
     pub(super) async fn run(&mut self) -> Result<End, Fault> {
         loop {
             if let Some(frame) = self.next_frame().await? {
-                self.live.gateway.exports.check()?;
+                self.live.gateway.vouched()?;
                 if let Some(end) = self.handle(frame).await? {
                     return Ok(end);
                 }

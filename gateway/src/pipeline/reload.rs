@@ -136,9 +136,11 @@ impl Watcher {
         if next.listeners != config.listeners
             || next.log != config.log
             || next.exports != config.exports
+            || next.anchors != config.anchors
             || next.admin.listen != config.admin.listen
         {
-            let reason = "a change of listeners, log, exports or the admin address needs a restart";
+            let reason = "a change of listeners, log, exports, anchors or the admin address needs \
+                          a restart";
             return self.refuse(reason.to_owned()).await;
         }
         let mut verifier = None;

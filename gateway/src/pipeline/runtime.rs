@@ -9,6 +9,7 @@ use tokio::sync::watch;
 
 use crate::audit::Log;
 use crate::export::Exports;
+use crate::export::anchor::Anchors;
 use crate::fault::{Blame, Fault};
 use crate::identity::Verifier;
 use crate::policy::Policies;
@@ -29,6 +30,7 @@ pub struct Gateway {
     pub(super) approvals: approval::Registry,
     pub(super) sessions: registry::Registry,
     pub(super) policies: Policies,
+    pub(super) anchors: Anchors,
     pub(super) exports: Exports,
     pub(super) search: Search,
     verifier: ArcSwap<Verifier>,
@@ -120,7 +122,7 @@ pub(super) fn targets(
 impl Gateway {
     pub(super) fn new(
         log: Log,
-        (exports, search): (Exports, Search),
+        (anchors, exports, search): (Anchors, Exports, Search),
         approvals: approval::Registry,
         policies: Policies,
         verifier: Verifier,
@@ -132,6 +134,7 @@ impl Gateway {
             approvals,
             sessions: registry::Registry::default(),
             policies,
+            anchors,
             exports,
             search,
             verifier: ArcSwap::from_pointee(verifier),
@@ -144,6 +147,12 @@ impl Gateway {
     /// Verifies tokens.
     pub(super) fn verifier(&self) -> Arc<Verifier> {
         self.verifier.load_full()
+    }
+
+    /// Whether anything may run, as far as those who keep the log elsewhere say.
+    pub(super) fn vouched(&self) -> Result<(), Fault> {
+        self.anchors.check()?;
+        self.exports.check()
     }
 
     /// A configured target.

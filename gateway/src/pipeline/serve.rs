@@ -15,6 +15,7 @@ use super::{connection, reload};
 use crate::admin::{Admin, Desk, People, Verifying};
 use crate::audit::{Event, Log};
 use crate::config::Config;
+use crate::export::anchor::{Anchorer, Anchors, Compared};
 use crate::export::{Exporter, Exports};
 use crate::fault::{Blame, Fault};
 use crate::identity::{Token, Verifier};
@@ -46,12 +47,28 @@ pub struct Running {
     tasks: JoinSet<()>,
 }
 
-/// Starts a gateway: opens the log, loads the plugins, reads the issuers' keys, binds.
+/// Why a gateway does not start.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct StartError {
+    /// The log is not what an anchor remembers of it.
+    pub contradicted: bool,
+    /// Everything that stands in the way, for the operator.
+    pub errors: Vec<String>,
+}
+
+impl From<Vec<String>> for StartError {
+    fn from(errors: Vec<String>) -> Self {
+        Self { contradicted: false, errors }
+    }
+}
+
+/// Starts a gateway: loads the plugins, compares the log with its anchors and opens it, reads the
+/// issuers' keys, binds.
 ///
 /// # Errors
 /// Everything that stands in the way, for the operator.
-pub async fn start(config: Config) -> Result<Running, Vec<String>> {
-    let one = |error: String| vec![error];
+pub async fn start(config: Config) -> Result<Running, StartError> {
+    let one = |error: String| StartError::from(vec![error]);
     let targets = runtime::targets(&config.targets)?;
     let mut acceptors = Vec::new();
     for settings in &config.listeners {
@@ -62,7 +79,7 @@ pub async fn start(config: Config) -> Result<Running, Vec<String>> {
     let wanted = config.targets.iter().map(|it| (it.name.clone(), it.policy.clone())).collect();
     let policies = Policies::new(engine, wanted)
         .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>())?;
-    let log = Log::open(&config.log, &config.digest).map_err(|error| one(error.to_string()))?;
+    let (log, anchors, anchorers) = open_log(&config).await?;
     let verifier =
         Verifier::start(config.issuers.clone()).map_err(|fault| one(fault.to_string()))?;
     verifier.first_fetch(Duration::from_millis(ISSUER_FIRST_FETCH_MILLIS_MAX)).await;
@@ -77,7 +94,7 @@ pub async fn start(config: Config) -> Result<Running, Vec<String>> {
         .map_err(|error| one(format!("the search index can't be kept: {error}")))?;
     let gateway = Arc::new(Gateway::new(
         log,
-        (exports, search),
+        (anchors, exports, search),
         approvals,
         policies,
         verifier,
@@ -88,14 +105,30 @@ pub async fn start(config: Config) -> Result<Running, Vec<String>> {
         let loaded = reload::loaded(&gateway, &name);
         gateway.log.event(loaded).await.map_err(|fault| one(fault.to_string()))?;
     }
-    bind(config, gateway, acceptors, exporters).await
+    Ok(bind(config, gateway, acceptors, (anchorers, exporters)).await?)
+}
+
+/// Opens the log, once no anchor contradicts it.
+async fn open_log(config: &Config) -> Result<(Log, Anchors, Vec<Anchorer>), StartError> {
+    let one = |error: crate::audit::Error| StartError::from(vec![error.to_string()]);
+    let prepared = Log::prepare(&config.log).map_err(one)?;
+    let standing = prepared.standing().map_err(one)?;
+    let compared = Anchors::compare(&config.anchors, &config.anchor_dir, standing.as_ref()).await?;
+    let (contradicted, errors) = compared.objections();
+    if !errors.is_empty() {
+        return Err(StartError { contradicted, errors });
+    }
+    let Compared { anchors, checks, anchorers } = compared;
+    let checked = (!checks.is_empty()).then_some(Event::AnchorsChecked { anchors: checks });
+    let log = prepared.begin(&config.digest, checked.into_iter().collect()).map_err(one)?;
+    Ok((log, anchors, anchorers))
 }
 
 async fn bind(
     config: Config,
     gateway: Arc<Gateway>,
     acceptors: Vec<Acceptor>,
-    exporters: Vec<Exporter>,
+    (anchorers, exporters): (Vec<Anchorer>, Vec<Exporter>),
 ) -> Result<Running, Vec<String>> {
     let (stop, stopping) = watch::channel(false);
     let mut bound = Vec::new();
@@ -108,6 +141,9 @@ async fn bind(
         let accept =
             accept(Arc::clone(&gateway), settings.clone(), acceptor, listener, stopping.clone());
         tasks.spawn(accept);
+    }
+    for anchorer in anchorers {
+        tasks.spawn(anchorer.run(gateway.log.clone(), stopping.clone()));
     }
     for exporter in exporters {
         tasks.spawn(exporter.run(stopping.clone()));

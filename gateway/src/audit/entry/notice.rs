@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ApprovalDecision, TokenBinding, clip};
+use super::{ApprovalDecision, TokenBinding, clip, clip_to};
 use crate::limits::ENTRY_LIST_ITEMS_MAX;
 use crate::policy::PluginStamp;
 
@@ -63,10 +63,51 @@ pub struct Refusal {
     pub suppressed: u64,
 }
 
+/// What an anchor said of the log.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AnchorOutcome {
+    /// The log begins with all that it has seen.
+    Agrees,
+    /// The log is not what it was.
+    Contradicts,
+    /// It has seen nothing of the log yet.
+    Empty,
+    /// It could not be asked.
+    Unreachable,
+}
+
+/// An anchor's word on the log.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct AnchorCheck {
+    /// The anchor's configured name.
+    pub anchor: String,
+    /// What it said.
+    pub outcome: AnchorOutcome,
+    /// Entries that it has seen, when it said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
+    /// More, in words.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub detail: String,
+}
+
 /// Something of the gateway itself.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
+    /// What the anchors remember is not this log; nothing is recorded behind this of sessions.
+    AnchorContradicts {
+        /// The anchor.
+        anchor: String,
+        /// What it says.
+        detail: String,
+    },
+    /// The log was compared with what the anchors remember, before this run added to it.
+    AnchorsChecked {
+        /// Each anchor's word.
+        anchors: Vec<AnchorCheck>,
+    },
     /// A person looked at the log.
     AuditAccess {
         /// Who: `issuer subject`.
@@ -160,6 +201,23 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+    /// This log was begun by a person in place of one that an anchor contradicted.
+    Recovered {
+        /// Who, as they named themselves.
+        by: String,
+        /// Why.
+        reason: String,
+        /// Origin of the log before; empty when there was none.
+        origin: String,
+        /// Entries that it had.
+        size: u64,
+        /// Root over them, hex.
+        root: String,
+        /// The folder that it was put aside as.
+        kept_as: String,
+        /// What the anchors said of it.
+        anchors: Vec<AnchorCheck>,
+    },
     /// There is room again after a halt.
     Resume {
         /// How long the halt took, milliseconds.
@@ -176,7 +234,14 @@ impl Event {
     /// The same event, cut to what an entry may hold.
     pub(in crate::audit) fn clipped(mut self) -> Self {
         match &mut self {
-            Self::AuditAccess { who: a, what: b }
+            Self::AnchorsChecked { anchors } => clip_checks(anchors),
+            Self::Recovered { by, reason, anchors, .. } => {
+                *by = clip(by);
+                *reason = clip(reason);
+                clip_checks(anchors);
+            }
+            Self::AnchorContradicts { anchor: a, detail: b }
+            | Self::AuditAccess { who: a, what: b }
             | Self::ExportRefused { export: a, reason: b, .. }
             | Self::IssuerKeys { issuer: a, detail: b }
             | Self::PolicyRejected { target: a, reason: b } => {
@@ -202,5 +267,15 @@ impl Event {
             }
         }
         self
+    }
+}
+
+/// Bytes of one anchor's words: all of them fit into one entry.
+const ANCHOR_DETAIL_BYTES_MAX: usize = 300;
+
+fn clip_checks(checks: &mut Vec<AnchorCheck>) {
+    checks.truncate(ENTRY_LIST_ITEMS_MAX);
+    for check in checks {
+        check.detail = clip_to(&check.detail, ANCHOR_DETAIL_BYTES_MAX);
     }
 }

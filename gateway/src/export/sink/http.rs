@@ -16,17 +16,17 @@ use crate::identity::tls_config;
 use crate::limits::{EXPORT_ANSWER_BYTES_MAX, EXPORT_ANSWER_SHOWN_CHARS_MAX};
 
 /// A client of one receiver.
-pub(super) struct Http(Client<HttpsConnector<HttpConnector>, Full<Bytes>>);
+pub(in crate::export) struct Http(Client<HttpsConnector<HttpConnector>, Full<Bytes>>);
 
 /// What it answered.
-pub(super) struct Answer {
-    pub(super) status: StatusCode,
-    pub(super) body: Bytes,
+pub(in crate::export) struct Answer {
+    pub(in crate::export) status: StatusCode,
+    pub(in crate::export) body: Bytes,
 }
 
 impl Http {
     /// Trusts this CA, or the public ones. The error is for the operator.
-    pub(super) fn new(ca_file: Option<&Path>) -> Result<Self, String> {
+    pub(in crate::export) fn new(ca_file: Option<&Path>) -> Result<Self, String> {
         let builder = HttpsConnectorBuilder::new().with_tls_config(tls_config(ca_file)?);
         // The configuration takes http for a loopback address only.
         let connector = builder.https_or_http().enable_http1().build();
@@ -34,7 +34,7 @@ impl Http {
     }
 
     /// Sends one request, and reads the whole answer. Redirects are not followed.
-    pub(super) async fn send(
+    pub(in crate::export) async fn send(
         &self,
         method: Method,
         url: &str,
@@ -59,7 +59,7 @@ impl Http {
 
 impl Answer {
     /// The status and the beginning of what was said, for the operator.
-    pub(super) fn words(&self) -> String {
+    pub(in crate::export) fn words(&self) -> String {
         let text = String::from_utf8_lossy(&self.body);
         let shown: String = text
             .chars()
@@ -69,18 +69,18 @@ impl Answer {
         format!("the receiver answers {}: {shown}", self.status)
     }
 
-    pub(super) fn json(&self) -> serde_json::Value {
+    pub(in crate::export) fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body).unwrap_or_default()
     }
 }
 
 /// The header that says what a body is.
-pub(super) fn content(kind: &'static str) -> (&'static str, HeaderValue) {
+pub(in crate::export) fn content(kind: &'static str) -> (&'static str, HeaderValue) {
     ("content-type", HeaderValue::from_static(kind))
 }
 
 /// A header that holds a secret: not shown by anything that prints headers.
-pub(super) fn secret(text: &str) -> Result<HeaderValue, String> {
+pub(in crate::export) fn secret(text: &str) -> Result<HeaderValue, String> {
     let value = HeaderValue::from_str(text);
     let mut value = value.map_err(|_| "the secret holds characters that no header has")?;
     value.set_sensitive(true);
