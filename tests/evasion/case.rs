@@ -33,6 +33,8 @@ pub(crate) enum Guard {
     Masks,
     /// Refuses whatever changes something, and masks nothing.
     Verbs,
+    /// Refuses code of the database's users, called or set off, and masks nothing.
+    Calls,
 }
 
 /// How a case is sent.
@@ -44,6 +46,9 @@ pub(crate) enum Attack {
     Script(&'static str),
     /// Statements through the Rust driver: prepared, with binary results.
     Driver(&'static [&'static str]),
+    /// One `psql -c` while another session has run these and not committed; that one commits once
+    /// this one waits for its locks, or has ended.
+    Beside(&'static [&'static str], &'static str),
     /// Bytes of the protocol; the answer to each run of them ends with a ReadyForQuery.
     Wire(fn() -> Vec<Vec<u8>>),
 }
@@ -110,6 +115,15 @@ impl Case {
     pub(crate) const fn script(mut self) -> Self {
         if let Attack::Message(sql) = self.attack {
             self.attack = Attack::Script(sql);
+        }
+        self.extended = false;
+        self
+    }
+
+    /// Sent while another session of the same gateway has run these.
+    pub(crate) const fn beside(mut self, holds: &'static [&'static str]) -> Self {
+        if let Attack::Message(sql) = self.attack {
+            self.attack = Attack::Beside(holds, sql);
         }
         self.extended = false;
         self

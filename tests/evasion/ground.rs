@@ -23,6 +23,9 @@ pub(crate) const DIRECT_ROLE: &str = "direct";
 /// Schema and rows, with words in braces for the hidden values.
 const GROUND_SQL: &str = include_str!("ground.sql");
 
+/// What cases of [`Guard::Calls`] start from besides.
+pub(crate) const CODE_SQL: &str = include_str!("code.sql");
+
 /// The hidden columns and what stands in their place.
 const HIDDEN: [(&str, &str); 13] = [
     ("public.people.secret", "{ fixed = \"MASKED\" }"),
@@ -48,6 +51,11 @@ const READ_ONLY: &str = "\"sql.delete\" = 90, \"sql.code\" = 90, \"sql.insert\" 
      \"sql.update\" = 90, \"sql.write\" = 90, \"sql.schema\" = 90, \"sql.alter\" = 90, \
      \"sql.admin\" = 90";
 
+/// Whatever runs code of the database's users is refused, and nothing else.
+const NO_CODE: &str = "\"sql.call\" = 90, \"sql.code\" = 90, \"sql.truncate\" = 0, \
+     \"sql.privilege\" = 0, \"sql.admin\" = 0, \"sql.drop\" = 0, \"sql.alter\" = 0, \
+     \"sql.update_unbounded\" = 0, \"sql.delete_unbounded\" = 0";
+
 /// Servers and sites. Nothing of it is started twice.
 pub(crate) struct Ground {
     pub(crate) postgres: Postgres,
@@ -55,6 +63,7 @@ pub(crate) struct Ground {
     masks: Site,
     open: Site,
     verbs: Site,
+    calls: Site,
 }
 
 impl Ground {
@@ -63,6 +72,10 @@ impl Ground {
         // The mightiest role there is: nothing but the gateway stands in a case's way.
         let might = format!("ALTER ROLE {APP_ROLE} SUPERUSER");
         postgres.admin().run(&might).success("making the role mighty");
+        postgres
+            .admin()
+            .run("CREATE ROLE plain")
+            .success("making the role that is held to policies");
         admit(&postgres);
         let okta = Okta::start();
         let site = |policy: &str| {
@@ -77,8 +90,9 @@ impl Ground {
             site.edit_config(compat);
             site
         };
-        let (masks, open, verbs) = (site(&masking()), site(&free()), site(&read_only()));
-        Self { postgres, okta, masks, open, verbs }
+        let (masks, open) = (site(&masking()), site(&free()));
+        let (verbs, calls) = (site(&scores(READ_ONLY)), site(&no_code()));
+        Self { postgres, okta, masks, open, verbs, calls }
     }
 
     /// Starts the gateways.
@@ -89,6 +103,7 @@ impl Ground {
             masks: self.masks.start(),
             free: self.open.start(),
             verbs: self.verbs.start(),
+            calls: self.calls.start(),
         }
     }
 }
@@ -111,6 +126,7 @@ pub(crate) struct Open<'a> {
     masks: Gateway<'a>,
     free: Gateway<'a>,
     verbs: Gateway<'a>,
+    calls: Gateway<'a>,
 }
 
 impl<'a> Open<'a> {
@@ -119,6 +135,7 @@ impl<'a> Open<'a> {
         match guard {
             Some(Guard::Masks) => &self.masks,
             Some(Guard::Verbs) => &self.verbs,
+            Some(Guard::Calls) => &self.calls,
             None => &self.free,
         }
     }
@@ -297,12 +314,17 @@ fn masking() -> String {
     )
 }
 
-fn read_only() -> String {
+fn scores(scores: &str) -> String {
     format!(
-        "{}\n[risk]\ndeny_at = 80\n{}[plugins.settings]\nscores = {{ {READ_ONLY} }}\n",
+        "{}\n[risk]\ndeny_at = 80\n{}[plugins.settings]\nscores = {{ {scores} }}\n",
         plain(),
         plugin("risk-statement")
     )
+}
+
+/// Only code counts.
+fn no_code() -> String {
+    format!("{}\n[settings]\ndeny = []\n", scores(NO_CODE))
 }
 
 fn plugin(name: &str) -> String {

@@ -6,6 +6,7 @@
 
 mod canary;
 mod case;
+mod code;
 mod copy;
 mod derived;
 mod doors;
@@ -34,7 +35,8 @@ use crate::ground::{Ground, LANES, Open};
 use crate::run::Wrong;
 
 /// The classes of cases, each with its file.
-const CLASSES: [(&str, &[Case]); 15] = [
+const CLASSES: [(&str, &[Case]); 16] = [
+    ("code", code::CASES),
     ("copy", copy::CASES),
     ("derived", derived::CASES),
     ("doors", doors::CASES),

@@ -2,14 +2,22 @@
 
 use std::fmt::{Display, Formatter};
 use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 
 use portcullis_tests::clients::Psql;
 use portcullis_tests::postgres::APP_ROLE;
+use portcullis_tests::process::Output;
 use portcullis_tests::wire::{Message, Wire, bind, execute, parse, sync};
 
 use crate::canary::Set;
 use crate::case::{Attack, Bite, Case, Guard};
-use crate::ground::{DIRECT_ROLE, Database, Open};
+use crate::ground::{CODE_SQL, DIRECT_ROLE, Database, Open};
+
+/// Sessions of a database that wait for a lock.
+const WAITING: &str = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' \
+    AND datname = current_database()";
+/// Longest wait for a message to end or to wait.
+const WAITS_MAX: Duration = Duration::from_secs(10);
 
 /// What came of one attempt.
 #[derive(Debug)]
@@ -97,7 +105,7 @@ fn stopped(open: &Open<'_>, databases: &[Database<'_>; 2], case: &Case) -> Resul
         }
         _ => {}
     }
-    if case.guard == Guard::Verbs {
+    if case.guard != Guard::Masks {
         return Ok(());
     }
     hidden(&guarded, target)?;
@@ -143,6 +151,9 @@ fn alike(attempt: &Attempt, database: &Database<'_>) -> String {
 }
 
 fn attempt(open: &Open<'_>, database: &Database<'_>, case: &Case, way: Way) -> Attempt {
+    if case.guard == Guard::Calls {
+        database.admin(CODE_SQL);
+    }
     database.admin(&database.fill(case.prepared));
     let probe = if let Bite::Effect(probe) = case.bite { probe } else { "" };
     let before = database.admin(&database.fill(probe));
@@ -161,6 +172,7 @@ fn send(open: &Open<'_>, database: &Database<'_>, case: &Case, way: Way) -> Vec<
         Attack::Script(script) => {
             psql(open, database, case, way).run_past_errors(&database.fill(script))
         }
+        Attack::Beside(holds, sql) => beside(open, database, case, way, (holds, sql)),
         Attack::Driver(texts) => {
             let texts: Vec<String> = texts.iter().map(|text| database.fill(text)).collect();
             return open.drive(open.gateway(guard(way)), &database.target(), &texts);
@@ -168,6 +180,30 @@ fn send(open: &Open<'_>, database: &Database<'_>, case: &Case, way: Way) -> Vec<
         Attack::Wire(runs) => return talk(wire(open, database, way), &runs()),
     };
     format!("{}{}", output.stdout, output.stderr).into_bytes()
+}
+
+/// Sends a message while another session holds what it changed, and commits once the message
+/// waits or has ended. What the holder is told does not count.
+fn beside(
+    open: &Open<'_>,
+    database: &Database<'_>,
+    case: &Case,
+    way: Way,
+    (holds, sql): (&[&str], &str),
+) -> Output {
+    let mut holder = wire(open, database, way);
+    for text in holds {
+        holder.query(&database.fill(text)).expect("the holder is answered");
+    }
+    std::thread::scope(|scope| {
+        let sent = scope.spawn(|| psql(open, database, case, way).message(&database.fill(sql)));
+        let end = Instant::now() + WAITS_MAX;
+        while !sent.is_finished() && Instant::now() < end && database.admin(WAITING) == "0|" {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        holder.query("COMMIT").expect("the holder is answered");
+        sent.join().expect("the message is sent")
+    })
 }
 
 fn guard(way: Way) -> Option<Guard> {

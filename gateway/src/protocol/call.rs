@@ -20,7 +20,7 @@ pub enum By {
     EventTrigger,
     /// A function under the name of one of the target's own.
     Function,
-    /// An index or a partition's key.
+    /// An index, statistics of an expression, or a partition's key.
     Index,
     /// An operator with a sign of the target's own.
     Operator,

@@ -7,9 +7,10 @@ use portcullis_plugin::{
 use serde::Deserialize;
 
 /// Every rule with its default score.
-const RULES: [(&str, u8); 19] = [
+const RULES: [(&str, u8); 20] = [
     ("sql.admin", 80),
     ("sql.alter", 70),
+    ("sql.call", 0),
     ("sql.code", 60),
     ("sql.delete", 40),
     ("sql.delete_unbounded", 85),
@@ -147,6 +148,7 @@ impl RiskScorer for RiskStatement {
 fn act(verb: &str, operation: &Operation) -> Option<(&'static str, &'static str)> {
     let unbounded = operation.is("unbounded_write");
     Some(match (verb, operation.class.as_str()) {
+        ("call", class) if class != "code" => ("sql.call", "sets off code that the database holds"),
         ("truncate", _) => ("sql.truncate", "empties a table"),
         (_, "privilege") => ("sql.privilege", "changes roles, grants or ownership"),
         (_, "admin") => ("sql.admin", "maintains or configures the server"),

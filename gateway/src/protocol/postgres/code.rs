@@ -35,9 +35,11 @@ pub struct Code {
     casts: Vec<Cast>,
     /// Functions that making, sorting or comparing values of a type calls.
     types: HashMap<u32, HashSet<String>>,
-    /// Users' types by bare name.
+    /// Functions of operator classes, by the class's bare name.
+    classes: HashMap<String, HashSet<String>>,
+    /// Types by bare name.
     type_names: HashMap<String, Vec<u32>>,
-    /// Every user's type, with those that matter among what it is made of.
+    /// Every type that was read, with those that matter among what it is made of.
     type_parts: HashMap<u32, Vec<u32>>,
     /// Relations that matter by bare name: schema and OID.
     named: HashMap<String, Vec<(String, u32)>>,
@@ -89,6 +91,8 @@ enum Context {
 /// What is done to a relation.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 enum Act {
+    /// Whatever is none of the others: ALTER wakes what is disabled, ANALYZE computes statistics.
+    Alter,
     Delete,
     Insert,
     Read,

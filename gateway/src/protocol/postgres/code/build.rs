@@ -17,7 +17,9 @@ const CONSTRAINT: u32 = 2606;
 const CLASS: u32 = 2616;
 const OPERATOR: u32 = 2617;
 const RULE: u32 = 2618;
+const TRIGGER: u32 = 2620;
 const POLICY: u32 = 3256;
+const STATISTICS: u32 = 3381;
 
 /// Pseudo-types that take rows: record, "any", anyelement, anynonarray and the compatible ones.
 const TAKES_ROWS: [u32; 6] = [2249, 2276, 2283, 2776, 5077, 5079];
@@ -42,7 +44,7 @@ struct Build<'a> {
 
 struct Type {
     relation: u32,
-    /// Element, base, subtype.
+    /// Element, base, subtype, range.
     parts: Vec<u32>,
 }
 
@@ -52,6 +54,8 @@ enum Carry {
     Kin,
     /// From a table that refers to the one referred to.
     Key { delete: bool, update: bool },
+    /// From a relation to one whose policy reads it: what is done there reads here.
+    Policy(&'static [Act]),
     /// From a relation to a view of it.
     View,
 }
@@ -66,7 +70,10 @@ impl Code {
         build.casts(&rows.casts);
         build.checks(&rows.holders);
         build.classes(&rows.classes);
-        build.relations(rows);
+        build.of_types(&rows.types);
+        build.triggers(&rows.triggers);
+        build.rules(&rows.rules);
+        build.holders(&rows.holders);
         build.carry();
         build.parts();
         build.reach(rows);
@@ -87,6 +94,7 @@ impl Code {
             && code.operators.is_empty()
             && code.casts.is_empty()
             && code.types.is_empty()
+            && code.classes.is_empty()
             && code.relations.is_empty()
             && code.events.is_empty();
         code
@@ -95,7 +103,6 @@ impl Code {
 
 impl<'a> Build<'a> {
     fn functions(&mut self, rows: &CodeRows) {
-        let flag = |row: &[Option<String>], field| text(row, field) == "t";
         for row in rows.functions.iter().filter(|row| flag(row, 3) && !flag(row, 4)) {
             self.hot.insert(number(row, 0), dotted([text(row, 1), text(row, 2)]));
         }
@@ -159,6 +166,8 @@ impl<'a> Build<'a> {
             if let Some(function) = self.hot.get(&number(row, 2)) {
                 let behind = self.behind.entry((CLASS, number(row, 0))).or_default();
                 behind.insert(function.clone());
+                let named = self.code.classes.entry(text(row, 3).to_owned()).or_default();
+                named.insert(function.clone());
             }
         }
         for row in &rows.depends {
@@ -170,7 +179,7 @@ impl<'a> Build<'a> {
     fn shapes(&mut self, rows: &'a CodeRows) {
         for row in &rows.types {
             let (oid, name) = (number(row, 0), text(row, 1));
-            let parts = users(&[number(row, 3), number(row, 4), number(row, 5)]);
+            let parts = (3..=6).map(|field| number(row, field)).collect();
             self.types.insert(oid, Type { relation: number(row, 2), parts });
             self.code.type_names.entry(name.to_owned()).or_default().push(oid);
         }
@@ -227,34 +236,65 @@ impl<'a> Build<'a> {
         }
     }
 
-    /// Sorting and comparing values of a user's type calls the functions of its operator classes.
+    /// Sorting and comparing values of a type calls the functions of its operator classes. A class
+    /// for one of PostgreSQL's types has to be named unless it is the type's default.
     fn classes(&mut self, rows: &Rows) {
-        for row in rows.iter().filter(|row| number(row, 1) >= FIRST_USER_OID) {
+        let unnamed = |row: &&Vec<_>| number(row, 1) >= FIRST_USER_OID || flag(row, 4);
+        for row in rows.iter().filter(unnamed) {
             if let Some(function) = self.hot.get(&number(row, 2)) {
                 self.code.types.entry(number(row, 1)).or_default().insert(function.clone());
             }
         }
     }
 
-    fn relations(&mut self, rows: &CodeRows) {
-        for row in &rows.triggers {
-            let Some(function) = self.hot.get(&number(row, 2)).cloned() else { continue };
-            let bits = number(row, 1);
-            for (bit, act) in
-                [(4, Act::Insert), (8, Act::Delete), (16, Act::Update), (32, Act::Truncate)]
-            {
-                if bits & bit != 0 {
-                    self.add(number(row, 0), &[act], call(&function, By::Trigger));
+    /// What domains put into columns that are not given, and what ranges compare their bounds by.
+    fn of_types(&mut self, rows: &Rows) {
+        for row in rows {
+            let oid = number(row, 0);
+            let called = self.called((TYPE, oid));
+            match text(row, 7) {
+                _ if called.is_empty() => {}
+                "d" => {
+                    let holds = |(_, types): &(&u32, &Vec<u32>)| types.contains(&oid);
+                    let with: Vec<u32> =
+                        self.columns.iter().filter(holds).map(|(relation, _)| *relation).collect();
+                    for relation in with {
+                        for function in &called {
+                            self.add(relation, &[Act::Insert], call(function, By::Default));
+                        }
+                    }
                 }
+                _ => self.code.types.entry(oid).or_default().extend(called),
             }
         }
-        for row in &rows.rules {
+    }
+
+    fn triggers(&mut self, rows: &Rows) {
+        for row in rows {
+            let mut called = self.called((TRIGGER, number(row, 3)));
+            called.extend(self.hot.get(&number(row, 2)).cloned());
+            let bits = number(row, 1);
+            let mut acts = vec![Act::Alter];
+            if !flag(row, 4) {
+                let fires =
+                    [(4, Act::Insert), (8, Act::Delete), (16, Act::Update), (32, Act::Truncate)];
+                acts.extend(fires.iter().filter(|(bit, _)| bits & bit != 0).map(|(_, act)| act));
+            }
+            for function in called {
+                self.add(number(row, 0), &acts, call(&function, By::Trigger));
+            }
+        }
+    }
+
+    fn rules(&mut self, rows: &Rows) {
+        for row in rows {
             let (oid, relation) = (number(row, 0), number(row, 1));
             let act = match text(row, 2) {
                 "1" => {
                     self.view(oid, relation);
                     continue;
                 }
+                _ if flag(row, 4) => Act::Alter,
                 "2" => Act::Update,
                 "3" => Act::Insert,
                 _ => Act::Delete,
@@ -266,21 +306,30 @@ impl<'a> Build<'a> {
                 self.add(relation, &[act], call(&function, By::Rule));
             }
         }
-        for row in rows.holders.iter().filter(|row| text(row, 3) != "d") {
+    }
+
+    fn holders(&mut self, rows: &Rows) {
+        for row in rows.iter().filter(|row| text(row, 3) != "d") {
             let (catalogue, oid, relation) = (number(row, 0), number(row, 1), number(row, 2));
-            let (acts, by): (&[Act], By) = match (catalogue, text(row, 3)) {
+            let (acts, by): (&'static [Act], By) = match (catalogue, text(row, 3)) {
                 (DEFAULT, _) => (&[Act::Insert, Act::Update], By::Default),
+                (CONSTRAINT, "k") => (&[Act::Delete, Act::Update], By::Check),
                 (CONSTRAINT, _) => (&[Act::Insert, Act::Update], By::Check),
+                (POLICY, _) if flag(row, 4) => (&[Act::Alter], By::Policy),
                 (POLICY, "a") => (&[Act::Insert], By::Policy),
                 (POLICY, "w") => (&[Act::Update], By::Policy),
                 (POLICY, "d") => (&[Act::Delete], By::Policy),
                 (POLICY, "r") => (&[Act::Read, Act::Update, Act::Delete], By::Policy),
                 (POLICY, _) => (&[Act::Read, Act::Insert, Act::Update, Act::Delete], By::Policy),
+                (STATISTICS, _) => (&[Act::Alter], By::Index),
                 // A column of the index may decide what is read as well.
                 _ => (&[Act::Insert, Act::Update, Act::Delete, Act::Read], By::Index),
             };
             for function in self.called((catalogue, oid)) {
                 self.add(relation, acts, call(&function, by));
+            }
+            if catalogue == POLICY {
+                self.carries_from((POLICY, oid), relation, Carry::Policy(acts));
             }
         }
         // Keys of partitions and generated columns hang on their table itself.
@@ -296,11 +345,14 @@ impl<'a> Build<'a> {
         for function in self.called((RULE, rule)) {
             self.add(view, &[Act::Read], call(&function, By::View));
         }
-        let on = self.depends.get(&(RULE, rule)).cloned().unwrap_or_default();
-        for (_, relation) in on.into_iter().filter(|(catalogue, _)| *catalogue == RELATION) {
-            if relation != view {
-                self.carries.entry(relation).or_default().push((view, Carry::View));
-            }
+        self.carries_from((RULE, rule), view, Carry::View);
+    }
+
+    /// From every other relation that an object hangs on.
+    fn carries_from(&mut self, object: (u32, u32), to: u32, carry: Carry) {
+        let on = self.depends.get(&object).into_iter().flatten();
+        for (_, relation) in on.filter(|on| on.0 == RELATION && on.1 != to) {
+            self.carries.entry(*relation).or_default().push((to, carry));
         }
     }
 
@@ -405,6 +457,8 @@ fn carried(carry: Carry, act: Act, by: By) -> Vec<Act> {
             Act::Truncate => vec![Act::Truncate],
             _ => Vec::new(),
         },
+        Carry::Policy(acts) if act == Act::Read => acts.to_vec(),
+        Carry::Policy(_) => Vec::new(),
         Carry::View => vec![act],
     }
 }
@@ -416,6 +470,10 @@ fn users(types: &[u32]) -> Vec<u32> {
 
 fn text(row: &[Option<String>], field: usize) -> &str {
     row.get(field).and_then(Option::as_deref).unwrap_or_default()
+}
+
+fn flag(row: &[Option<String>], field: usize) -> bool {
+    text(row, field) == "t"
 }
 
 fn number(row: &[Option<String>], field: usize) -> u32 {

@@ -24,6 +24,8 @@ impl Code {
                 calls.iter().filter(|(act, _)| acts.contains(act)).map(|(_, call)| call.clone()),
             );
         }
+        self.everywhere(statement, &mut found);
+        self.named_classes(statement, &mut found);
         self.overloads(statement, &reached, &rows, &mut found);
         let fitting = self.casts.iter().filter(|cast| may_cast(cast, statement, &reached));
         found.extend(fitting.map(|cast| call(&cast.function, By::Cast)));
@@ -96,6 +98,29 @@ impl Code {
         reached
     }
 
+    /// ANALYZE, CLUSTER, REINDEX and VACUUM of a whole database or schema name no relation.
+    fn everywhere(&self, statement: &Statement, found: &mut BTreeSet<Call>) {
+        const VERBS: [&str; 4] = ["analyze", "cluster", "reindex", "vacuum"];
+        let names = |object: &Object| object.kind == "relation";
+        if VERBS.contains(&statement.verb.as_str()) && !statement.objects.iter().any(names) {
+            found.extend(self.relations.values().flatten().map(|(_, call)| call.clone()));
+        }
+    }
+
+    /// Operator classes that an index, a partition's key or a range is made with.
+    fn named_classes(&self, statement: &Statement, found: &mut BTreeSet<Call>) {
+        if statement.class < Class::Schema {
+            return;
+        }
+        let classes = statement.objects.iter().filter(|object| object.kind == "operator_class");
+        let names = classes.filter_map(|object| undotted(&object.name).pop());
+        // A range names its class where a type could stand.
+        for name in names.chain(statement.types.iter().cloned()) {
+            let functions = self.classes.get(&name).into_iter().flatten();
+            found.extend(functions.map(|function| call(function, By::Index)));
+        }
+    }
+
     fn overloads(
         &self,
         statement: &Statement,
@@ -158,7 +183,9 @@ fn may_cast(cast: &Cast, statement: &Statement, reached: &HashSet<u32>) -> bool 
 
 /// What a statement may do to a relation that it names.
 fn acts(statement: &Statement, access: Access) -> Vec<Act> {
-    if access == Access::Read {
+    // A new table may have all that the tables have that it is made like, inherits or is a part of.
+    let takes_over = statement.acts.iter().any(|act| act == "create_table");
+    if access == Access::Read && !takes_over {
         return vec![Act::Read];
     }
     let mut acts = Vec::new();
@@ -175,7 +202,7 @@ fn acts(statement: &Statement, access: Access) -> Vec<Act> {
     // ALTER TABLE, CREATE INDEX, REINDEX and the like rewrite rows or build indexes.
     if acts.is_empty() {
         acts.extend(WRITES);
-        acts.push(Act::Read);
+        acts.extend([Act::Alter, Act::Read]);
     }
     acts
 }

@@ -121,6 +121,9 @@ fn named_in_text(walk: &mut Walk<'_>, kind: &str, tree: &Tree) {
 pub(super) fn node<'a>(walk: &mut Walk<'a>, tree: &'a Tree) {
     match tree.kind {
         "CurrentOfExpr" => walk.object("cursor", tree.text("cursor_name"), Access::Read),
+        "IndexElem" | "PartitionElem" => {
+            walk.object("operator_class", join(&tree.strings("opclass")), Access::Read);
+        }
         "RoleSpec" => walk.object("role", tree.text("rolename"), Access::Write),
         "RangeTableSample" => {
             // TABLESAMPLE calls a function; the two built-in methods only choose rows.

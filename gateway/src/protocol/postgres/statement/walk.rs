@@ -166,6 +166,7 @@ impl<'a> Walk<'a> {
             "AStar" => self.whole_row = true,
             "ColumnDef" | "IndexElem" | "PartitionElem" => {
                 self.column(tree.text(if tree.kind == "ColumnDef" { "colname" } else { "name" }));
+                utility::node(self, tree);
                 self.fields(tree, access);
             }
             "AExpr" => self.operator(tree, access),
