@@ -8,6 +8,8 @@
 //! | `GET /v1/sessions`, `/v1/sessions/{id}` | auditors |
 //! | `GET /v1/sessions/{id}/report?format=text`, `html` or `json` | auditors |
 //! | `GET /v1/sessions/{id}/bundle` | auditors |
+//! | `GET /v1/tasks/{id}/report?format=...`, `/v1/tasks/{id}/bundle` | auditors |
+//! | `GET /v1/tickets/{id}/report?format=...`, `/v1/tickets/{id}/bundle` | auditors |
 //! | `POST /v1/search`, body `{"query": "...", "limit": 50}` | auditors |
 //! | `POST /v1/search/reindex` | auditors |
 //! | `GET /v1/log/checkpoint`, `/v1/log/snapshot` | auditors |
@@ -33,6 +35,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use crate::audit::reader::WorkKind;
 use crate::config::AdminSettings;
 use crate::fault::{Blame, Fault};
 use crate::identity::{Principal, Token};
@@ -70,9 +73,10 @@ pub enum ReportFormat {
 pub struct Look {
     /// Who: `issuer subject`.
     pub person: String,
-    /// `session`, `report`, `bundle`, `search`, `reindex` or `snapshot`.
+    /// `session`, `report`, `bundle`, `task report`, `task bundle`, `ticket report`, `ticket
+    /// bundle`, `search`, `reindex` or `snapshot`.
     pub what: &'static str,
-    /// The session's id, the query, or empty.
+    /// The id of the session, task or ticket, the query, or empty.
     pub of: String,
 }
 
@@ -107,6 +111,22 @@ pub trait Evidence: Send + Sync + 'static {
     /// # Errors
     /// When it can't be made or written.
     fn bundle_to(&self, id: &str, file: &Path) -> Result<bool, Fault>;
+    /// The report of every session of a task or ticket, `None` when it has none.
+    ///
+    /// # Errors
+    /// When the log can't be read, or it has more sessions than one report holds.
+    fn work_report(
+        &self,
+        kind: WorkKind,
+        id: &str,
+        format: ReportFormat,
+    ) -> Result<Option<String>, Fault>;
+    /// Writes the bundle of every session of a task or ticket to `file`, which doesn't exist yet;
+    /// false when it has none.
+    ///
+    /// # Errors
+    /// When it can't be made or written.
+    fn work_bundle_to(&self, kind: WorkKind, id: &str, file: &Path) -> Result<bool, Fault>;
     /// The latest signed checkpoint, in C2SP tlog-checkpoint form.
     ///
     /// # Errors

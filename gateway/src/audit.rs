@@ -149,7 +149,7 @@ pub enum Error {
         reason: String,
     },
     /// A session that no bundle can be made of.
-    #[error("no bundle can be made of {id}: {why}")]
+    #[error("no report or bundle can be made of {id}: {why}")]
     Unfit {
         /// The session.
         id: String,

@@ -305,10 +305,18 @@ pub enum Sessions {
         #[arg(long, default_value_t = crate::limits::ADMIN_SESSIONS_LISTED)]
         limit: usize,
     },
-    /// Print the report of a session: everything it did, in order.
+    /// Print the report of a session, or of all sessions of a task or ticket: everything done, in
+    /// order.
     Report {
         /// The session's id, `ses_...`.
-        id: String,
+        #[arg(required_unless_present_any = ["task", "ticket"])]
+        id: Option<String>,
+        /// Every session that was for this task instead.
+        #[arg(long, value_name = "ID", conflicts_with_all = ["id", "ticket"])]
+        task: Option<String>,
+        /// Every session that was for this ticket instead.
+        #[arg(long, value_name = "ID", conflicts_with = "id")]
+        ticket: Option<String>,
         /// How to write it.
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,

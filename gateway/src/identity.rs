@@ -84,6 +84,10 @@ pub struct Claims {
     pub issued_at: i64,
     /// `exp`.
     pub expires_at: i64,
+    /// The task that the token was given for, from the configured claim.
+    pub task: Option<String>,
+    /// The ticket, likewise.
+    pub ticket: Option<String>,
     /// `auth_time`, when there is one.
     pub auth_time: Option<i64>,
     /// `kid` of the key that verified the signature.
@@ -137,6 +141,10 @@ pub struct IssuerSettings {
     pub groups_claim: String,
     /// Claims that may name the OAuth client, in order; two that disagree refuse the token.
     pub client_claims: Vec<String>,
+    /// Claim that names the task that the token was given for; `None` = there is none.
+    pub task_claim: Option<String>,
+    /// Claim that names the ticket, likewise.
+    pub ticket_claim: Option<String>,
     /// Refuse a token whose header lacks `typ: at+jwt` (RFC 9068).
     pub require_at_jwt: bool,
     /// Accept a token with more than one audience.

@@ -310,3 +310,5 @@ pub const KUBERNETES_QUERY_PAIRS_MAX: usize = 1_024;
 pub const KUBERNETES_CHANGES_MAX: usize = 256;
 /// Images of a body that plugins are told one by one.
 pub const KUBERNETES_IMAGES_MAX: usize = 64;
+/// Longest name of a task or ticket that a session is for.
+pub const WORK_ID_BYTES_MAX: usize = 128;

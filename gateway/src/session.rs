@@ -5,8 +5,11 @@ pub mod registry;
 use std::fmt;
 use std::net::SocketAddr;
 
+use serde::{Deserialize, Serialize};
+
 use crate::fault::{Blame, Fault};
 use crate::identity::{Claims, Principal};
+use crate::limits::WORK_ID_BYTES_MAX;
 
 /// A session's id: a UUID version 7, unique across gateways and sortable by time.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -24,6 +27,50 @@ impl fmt::Display for SessionId {
     }
 }
 
+/// Who says which task or ticket a session is for.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// The client, when it connected.
+    Client,
+    /// The token's issuer.
+    Token,
+}
+
+/// The task or ticket that a session is for.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Work {
+    /// Its name, as whoever keeps tasks or tickets gave it out.
+    pub id: String,
+    /// Who says so.
+    pub from: Source,
+}
+
+impl Work {
+    /// What the token and the client say together. `what` is `task` or `ticket`.
+    fn of(what: &str, claimed: Option<&str>, said: Option<&str>) -> Result<Option<Self>, Fault> {
+        if let (Some(claimed), Some(said)) = (claimed, said)
+            && claimed != said
+        {
+            let message = format!("the token is for another {what} than the client says");
+            return Err(Fault::new(Blame::Client, "work_conflict", "28000", message)
+                .hint("Leave it out where you connect: the token's word counts."));
+        }
+        let (id, from) = match (claimed, said) {
+            (Some(id), _) => (id, Source::Token),
+            (None, Some(id)) => (id, Source::Client),
+            (None, None) => return Ok(None),
+        };
+        if id.is_empty() || id.len() > WORK_ID_BYTES_MAX || id.chars().any(char::is_control) {
+            let message = format!(
+                "the {what} is no name of 1 to {WORK_ID_BYTES_MAX} bytes without control characters"
+            );
+            return Err(Fault::new(Blame::Client, "work_invalid", "22023", message));
+        }
+        Ok(Some(Self { id: id.to_owned(), from }))
+    }
+}
+
 /// An open session: proof that the principal's claims allow it on the target.
 #[derive(Clone, Debug)]
 pub struct Session {
@@ -35,6 +82,8 @@ pub struct Session {
     role: String,
     client: String,
     peer: SocketAddr,
+    task: Option<Work>,
+    ticket: Option<Work>,
 }
 
 impl Session {
@@ -43,6 +92,8 @@ impl Session {
     pub(crate) fn for_test(principal: Principal) -> Self {
         Self {
             id: SessionId::mint(),
+            task: Work::of("task", principal.claims().task.as_deref(), None).ok().flatten(),
+            ticket: Work::of("ticket", principal.claims().ticket.as_deref(), None).ok().flatten(),
             principal,
             target: "shop".into(),
             protocol: "postgres",
@@ -90,6 +141,14 @@ impl Session {
     /// What the client calls itself (`application_name`); not trusted.
     pub fn client(&self) -> &str {
         &self.client
+    }
+    /// The task that it is for, when the token or the client says so.
+    pub fn task(&self) -> Option<&Work> {
+        self.task.as_ref()
+    }
+    /// The ticket that it is for, likewise.
+    pub fn ticket(&self) -> Option<&Work> {
+        self.ticket.as_ref()
     }
     /// The address of the caller.
     pub fn peer(&self) -> SocketAddr {
@@ -149,6 +208,10 @@ pub struct Wanted<'a> {
     pub client: &'a str,
     /// Where it calls from.
     pub peer: SocketAddr,
+    /// The task that the client says it is for.
+    pub task: Option<&'a str>,
+    /// The ticket, likewise.
+    pub ticket: Option<&'a str>,
 }
 
 /// Opens a session if one rule admits the principal to what it wants.
@@ -168,8 +231,13 @@ pub fn open(
     if !admitting.iter().any(|rule| rule.opens(wanted.role, wanted.database)) {
         return Err(not_opened(&admitting, wanted));
     }
+    let claims = principal.claims();
+    let task = Work::of("task", claims.task.as_deref(), wanted.task)?;
+    let ticket = Work::of("ticket", claims.ticket.as_deref(), wanted.ticket)?;
     Ok(Session {
         id: SessionId::mint(),
+        task,
+        ticket,
         principal,
         target: wanted.target.to_owned(),
         protocol: wanted.protocol,

@@ -1,8 +1,7 @@
 """Judges many pieces of evidence for the tests: one JSON object a line on standard input (`tar`: a
 path, or `files`: name to base64, and `key`), one JSON list a line back: code and first bad entry."""
 import base64, json, pathlib, sys
-from tlog import Key
-from verify import judge
+from verify import Key, judge
 
 for line in sys.stdin:
     asked = json.loads(line)

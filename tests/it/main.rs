@@ -31,3 +31,4 @@ mod replication_tools;
 mod search;
 mod settings;
 mod stage;
+mod work;

@@ -16,11 +16,12 @@ use tokio::sync::mpsc;
 use super::door;
 use super::reply::{self, Refusal, Reply};
 use super::{Desk, Evidence, Look, ReportFormat};
+use crate::audit::reader::WorkKind;
 use crate::fault::{Blame, Fault};
 use crate::identity::Principal;
 use crate::limits::{
     ADMIN_RECORD_SECS_MAX, ADMIN_SESSIONS_LISTED, ADMIN_SESSIONS_LISTED_MAX, SEARCH_HITS,
-    SEARCH_HITS_MAX, SNAPSHOT_PIECE_BYTES, SNAPSHOT_PIECES_QUEUED,
+    SEARCH_HITS_MAX, SNAPSHOT_PIECE_BYTES, SNAPSHOT_PIECES_QUEUED, WORK_ID_BYTES_MAX,
 };
 use crate::policy::approval::{Answer, Reaction};
 
@@ -40,7 +41,7 @@ async fn dispatch(desk: &Desk, request: Request<Incoming>) -> Outcome {
         ["healthz" | "readyz"]
         | ["v1", "status" | "approvals" | "sessions"]
         | ["v1", "approvals" | "sessions", _]
-        | ["v1", "sessions", _, "report" | "bundle"]
+        | ["v1", "sessions" | "tasks" | "tickets", _, "report" | "bundle"]
         | ["v1", "log", "checkpoint" | "snapshot"] => Method::GET,
         ["v1", "approvals", _, "approve" | "deny"]
         | ["v1", "search"]
@@ -70,6 +71,14 @@ async fn dispatch(desk: &Desk, request: Request<Incoming>) -> Outcome {
         ["v1", "sessions", id] => session(desk, &person, id).await,
         ["v1", "sessions", id, "report"] => report(desk, &person, id, &query).await,
         ["v1", "sessions", id, "bundle"] => bundle(desk, &person, id).await,
+        ["v1", kind @ ("tasks" | "tickets"), id, what] => {
+            let kind = if *kind == "tasks" { WorkKind::Task } else { WorkKind::Ticket };
+            let id = decoded(id).ok_or_else(no_work)?;
+            match *what {
+                "report" => work_report(desk, &person, (kind, id), &query).await,
+                _ => work_bundle(desk, &person, (kind, id)).await,
+            }
+        }
         ["v1", "search"] => search(desk, &person, request).await,
         ["v1", "search", "reindex"] => reindex(desk, &person).await,
         ["v1", "log", "checkpoint"] => checkpoint(desk, &person).await,
@@ -180,17 +189,85 @@ async fn session(desk: &Desk, person: &Principal, id: &str) -> Outcome {
     found.await?.map(|session| reply::json(&session)).ok_or_else(no_session)
 }
 
-async fn report(desk: &Desk, person: &Principal, id: &str, query: &str) -> Outcome {
-    auditor(desk, person)?;
-    let format = match parameter(query, "format")? {
-        None | Some("text") => ReportFormat::Text,
-        Some("html") => ReportFormat::Html,
-        Some("json") => ReportFormat::Json,
+fn report_format(query: &str) -> Result<ReportFormat, Refusal> {
+    match parameter(query, "format")? {
+        None | Some("text") => Ok(ReportFormat::Text),
+        Some("html") => Ok(ReportFormat::Html),
+        Some("json") => Ok(ReportFormat::Json),
         Some(_) => {
             let expected = "`format` is text, html or json";
-            return Err(Refusal::new(StatusCode::BAD_REQUEST, "query_invalid", expected));
+            Err(Refusal::new(StatusCode::BAD_REQUEST, "query_invalid", expected))
         }
-    };
+    }
+}
+
+fn shown(format: ReportFormat, text: String) -> Reply {
+    match format {
+        ReportFormat::Html => reply::html(text),
+        ReportFormat::Text => reply::text(text),
+        ReportFormat::Json => reply::json_text(text),
+    }
+}
+
+async fn work_report(
+    desk: &Desk,
+    person: &Principal,
+    (kind, id): (WorkKind, String),
+    query: &str,
+) -> Outcome {
+    auditor(desk, person)?;
+    let format = report_format(query)?;
+    let what = if kind == WorkKind::Task { "task report" } else { "ticket report" };
+    let look = Look { person: named(person), what, of: id.clone() };
+    let found = blocking(desk, move |evidence| {
+        let found = evidence.work_report(kind, &id, format)?;
+        if found.is_some() {
+            evidence.record(&look)?;
+        }
+        Ok(found)
+    });
+    Ok(shown(format, found.await?.ok_or_else(no_work)?))
+}
+
+async fn work_bundle(desk: &Desk, person: &Principal, (kind, id): (WorkKind, String)) -> Outcome {
+    auditor(desk, person)?;
+    let what = if kind == WorkKind::Task { "task bundle" } else { "ticket bundle" };
+    let look = Look { person: named(person), what, of: id.clone() };
+    let written = written(desk, move |evidence, file| {
+        let made = evidence.work_bundle_to(kind, &id, file)?;
+        if made {
+            evidence.record(&look)?;
+        }
+        Ok(made)
+    });
+    let (dir, copy) = written.await?.ok_or_else(no_work)?;
+    Ok(sent(dir, copy, "attachment; filename=\"work.tar\""))
+}
+
+/// A part of a path with its percent-encoding undone (RFC 3986 section 2.1).
+fn decoded(part: &str) -> Option<String> {
+    let (mut bytes, mut rest) = (Vec::new(), part.as_bytes());
+    while let Some((first, later)) = rest.split_first() {
+        rest = later;
+        if *first != b'%' {
+            bytes.push(*first);
+            continue;
+        }
+        let (digits, later) = rest.split_at_checked(2)?;
+        let digits = std::str::from_utf8(digits).ok()?;
+        if digits.starts_with('+') {
+            return None;
+        }
+        bytes.push(u8::from_str_radix(digits, 16).ok()?);
+        rest = later;
+    }
+    let text = String::from_utf8(bytes).ok()?;
+    (!text.is_empty() && text.len() <= WORK_ID_BYTES_MAX).then_some(text)
+}
+
+async fn report(desk: &Desk, person: &Principal, id: &str, query: &str) -> Outcome {
+    auditor(desk, person)?;
+    let format = report_format(query)?;
     let (id, look) = look(person, "report", id)?;
     let found = blocking(desk, move |evidence| {
         let found = evidence.report(&id, format)?;
@@ -200,11 +277,7 @@ async fn report(desk: &Desk, person: &Principal, id: &str, query: &str) -> Outco
         Ok(found)
     });
     let text = found.await?.ok_or_else(no_session)?;
-    Ok(match format {
-        ReportFormat::Html => reply::html(text),
-        ReportFormat::Text => reply::text(text),
-        ReportFormat::Json => reply::json_text(text),
-    })
+    Ok(shown(format, text))
 }
 
 /// A query is recorded before anything is shown; one that is none is recorded too.
@@ -379,6 +452,10 @@ fn no_such(code: &'static str, message: &'static str) -> Refusal {
 
 fn no_session() -> Refusal {
     no_such("session_unknown", "the log has no such session")
+}
+
+fn no_work() -> Refusal {
+    no_such("work_unknown", "the log has no session for that")
 }
 
 fn not_permitted(whom: &str) -> Refusal {

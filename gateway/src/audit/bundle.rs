@@ -5,18 +5,19 @@
 
 pub(in crate::audit) mod archive;
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use zeroize::Zeroizing;
 
 use self::archive::Writer;
 use super::checkpoint::{Signer, hex};
 use super::entry::Entry;
-use super::reader::{Payload, Record, SessionRecord};
+use super::reader::{Payload, Record, SessionRecord, WorkKind, WorkRecord};
 use super::tree::sha256;
 use super::{Error, Reader, keys, report};
 
@@ -31,6 +32,12 @@ pub(in crate::audit) const KEY: &str = "log.vkey";
 pub(in crate::audit) const PAYLOAD_KEY: &str = "payload.key";
 const POLICY: &str = "policy";
 const README: &str = "VERIFY.txt";
+
+/// The first line of the manifest of a task's or ticket's bundle.
+pub(in crate::audit) const WORK_TITLE: &str = "portcullis work bundle 1";
+/// What the name of a session's bundle inside of such a one ends with.
+pub(in crate::audit) const SESSION_ENDING: &str = ".tar";
+const WORK_INSTRUCTIONS: &str = include_str!("bundle/WORK.txt");
 
 const INSTRUCTIONS: &str = include_str!("bundle/VERIFY.txt");
 
@@ -47,6 +54,20 @@ pub(in crate::audit) fn payload_name(sequence: u64, entry: &Entry) -> Option<Str
 /// # Errors
 /// The log or its signing key can't be read, or the file can't be written.
 pub fn from_folder(dir: &Path, id: &str, path: &Path) -> Result<bool, Error> {
+    let (reader, signer) = folder(dir)?;
+    create(&reader, &signer, id, path)
+}
+
+/// The same for every session of a task or ticket, in one file.
+///
+/// # Errors
+/// As for one session.
+pub fn work_from_folder(dir: &Path, kind: WorkKind, id: &str, path: &Path) -> Result<bool, Error> {
+    let (reader, signer) = folder(dir)?;
+    create_work(&reader, &signer, (kind, id), path)
+}
+
+fn folder(dir: &Path) -> Result<(Reader, Signer), Error> {
     let reader = Reader::open(dir)?;
     let pair = keys::signing_key(dir, false)?;
     let origin = reader.public_key().split('+').next().unwrap_or_default();
@@ -54,7 +75,56 @@ pub fn from_folder(dir: &Path, id: &str, path: &Path) -> Result<bool, Error> {
     if signer.key().text() != reader.public_key() {
         return Err(Error::Key { path: dir.to_owned() });
     }
-    create(&reader, &signer, id, path)
+    Ok((reader, signer))
+}
+
+pub(in crate::audit) fn create_work(
+    reader: &Reader,
+    signer: &Signer,
+    (kind, id): (WorkKind, &str),
+    path: &Path,
+) -> Result<bool, Error> {
+    let Some(record) = reader.work(kind, id)? else { return Ok(false) };
+    let mut bundles = Vec::new();
+    for session in &record.sessions {
+        let id = &session.summary.id;
+        let key = sound(reader, session)?;
+        let mut bytes = Vec::new();
+        let written = write(&mut bytes, session, signer, key.as_ref().map(|key| key.as_slice()));
+        written.map_err(failed(path, "write"))?;
+        bundles.push((format!("{id}{SESSION_ENDING}"), bytes));
+    }
+    let mut out = new_file(path)?;
+    let written = write_work(&mut out, &record, &bundles, signer);
+    written.and_then(|()| out.flush()).map_err(failed(path, "write"))?;
+    out.get_ref().sync_all().map_err(failed(path, "sync"))?;
+    Ok(true)
+}
+
+fn write_work(
+    out: impl Write,
+    record: &WorkRecord,
+    bundles: &[(String, Vec<u8>)],
+    signer: &Signer,
+) -> std::io::Result<()> {
+    let (origin, vkey) = (signer.key().name(), signer.key().text());
+    let (kind, id) = (record.kind.word(), &record.id);
+    let mut files = Files {
+        archive: Writer::new(out),
+        manifest: format!("{WORK_TITLE}\n{origin}\n{kind} {id}\n"),
+    };
+    let report = report::work(record, &vkey);
+    files.add(README, WORK_INSTRUCTIONS.replace("WORK", &format!("{kind} {id}")).as_bytes())?;
+    files.add("report.txt", report.written(report::Form::Text)?.as_bytes())?;
+    files.add("report.html", report.written(report::Form::Html)?.as_bytes())?;
+    files.add("report.json", report.written(report::Form::Json)?.as_bytes())?;
+    for (name, bytes) in bundles {
+        files.add(name, bytes)?;
+    }
+    files.add(KEY, format!("{vkey}\n").as_bytes())?;
+    let Files { mut archive, manifest } = files;
+    archive.file(MANIFEST, signer.sign_text(&manifest).as_bytes())?;
+    archive.end().map(drop)
 }
 
 pub(in crate::audit) fn create(
@@ -64,6 +134,27 @@ pub(in crate::audit) fn create(
     path: &Path,
 ) -> Result<bool, Error> {
     let Some(record) = reader.session(id)? else { return Ok(false) };
+    let key = sound(reader, &record)?;
+    let mut out = new_file(path)?;
+    let written = write(&mut out, &record, signer, key.as_ref().map(|key| key.as_slice()));
+    written.and_then(|()| out.flush()).map_err(failed(path, "write"))?;
+    out.get_ref().sync_all().map_err(failed(path, "sync"))?;
+    Ok(true)
+}
+
+fn failed(path: &Path, act: &'static str) -> impl FnOnce(std::io::Error) -> Error {
+    let path = path.to_owned();
+    move |source| Error::File { path, act, source }
+}
+
+fn new_file(path: &Path) -> Result<BufWriter<File>, Error> {
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    file.map(BufWriter::new).map_err(failed(path, "create"))
+}
+
+/// The session's payload key, once nothing stands against a bundle of it.
+fn sound(reader: &Reader, record: &SessionRecord) -> Result<Option<Zeroizing<Vec<u8>>>, Error> {
+    let id = &record.summary.id;
     let unfit = |why: &str| Error::Unfit { id: id.to_owned(), why: why.to_owned() };
     if record.more > 0 {
         return Err(unfit("it has more entries than one report shows"));
@@ -75,15 +166,7 @@ pub(in crate::audit) fn create(
     if let Some(bad) = record.records.iter().find(damaged) {
         return Err(unfit(&format!("the payload of entry {} is damaged", bad.index)));
     }
-    let key = reader.payload_key(id)?;
-    let failed = |act| move |source| Error::File { path: path.to_owned(), act, source };
-    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-    let file = file.map_err(failed("create"))?;
-    let mut out = BufWriter::new(file);
-    let written = write(&mut out, &record, signer, key.as_ref().map(|key| key.as_slice()));
-    written.and_then(|()| out.flush()).map_err(failed("write"))?;
-    out.get_ref().sync_all().map_err(failed("sync"))?;
-    Ok(true)
+    reader.payload_key(id)
 }
 
 /// Files on their way into the archive, each noted in the manifest.

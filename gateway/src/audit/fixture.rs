@@ -44,6 +44,8 @@ pub(crate) fn claims() -> Claims {
         key_id: Some("kid-1".to_owned()),
         profile: None,
         key_thumbprint: "thumb".to_owned(),
+        task: None,
+        ticket: None,
         token_sha256: "5e".repeat(32),
     }
 }

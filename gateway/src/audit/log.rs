@@ -15,7 +15,7 @@ use super::committer::{Committed, Health, Item, unavailable};
 use super::entry::{self, Event, Frame, TokenBinding, clip, kind};
 use super::keys::MasterKey;
 use super::queue::{Outgoing, queue};
-use super::reader::Reader;
+use super::reader::{Reader, WorkKind};
 use super::recorder::Recorder;
 use super::store::{Row, Store};
 use super::tree::leaf_hash;
@@ -277,6 +277,14 @@ impl Log {
     /// The file exists, can't be written, or the session can't be read whole.
     pub fn bundle_to(&self, id: &str, path: &Path) -> Result<bool, Error> {
         bundle::create(&self.reader(), &self.0.signer, id, path)
+    }
+
+    /// The same for every session of a task or ticket.
+    ///
+    /// # Errors
+    /// As for one session.
+    pub fn work_bundle_to(&self, kind: WorkKind, id: &str, path: &Path) -> Result<bool, Error> {
+        bundle::create_work(&self.reader(), &self.0.signer, (kind, id), path)
     }
 
     /// Writes a consistent copy of the live store to a new file, for `audit verify`. Blocks. The

@@ -4,8 +4,10 @@
 //! a doctored index shows as a gap and hides nothing silently.
 
 mod follow;
+mod work;
 
 pub use follow::{Asked, Follower, Stored, Stretch, Words};
+pub use work::{WorkKind, WorkRecord};
 
 use std::path::Path;
 use std::sync::Arc;
@@ -24,6 +26,7 @@ use super::store::{PUBLIC_FILE, STORE_FILE, Sealed, Store, StoreError, View};
 use super::tree::{self, Edge, Hash, TILE_WIDTH, leaf_hash};
 use super::{Error, Standing, verify};
 use crate::limits::REPORT_ENTRIES_MAX;
+use crate::session::Work;
 
 /// Reads a log. Each call sees what is committed at that time, and blocks while it reads.
 #[derive(Clone)]
@@ -63,6 +66,10 @@ pub struct SessionSummary {
     pub protocol: String,
     pub database: String,
     pub role: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub task: Option<Work>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ticket: Option<Work>,
     pub state: SessionState,
     pub started: u64,
     pub ended: Option<u64>,
@@ -300,6 +307,8 @@ fn summary(view: &View, id: &str) -> Result<Option<SessionSummary>, StoreError> 
         protocol: body.protocol,
         database: body.database,
         role: body.role,
+        task: body.task,
+        ticket: body.ticket,
         state: SessionState::Open,
         started: start.ts,
         ended: None,

@@ -134,6 +134,8 @@ impl Recorder {
             client: clip(session.client()),
             peer: session.peer().to_string(),
             agent: clip(session.principal().agent()),
+            task: session.task().cloned(),
+            ticket: session.ticket().cloned(),
             token: TokenBinding::brief(claims),
             payload_key: Some(key_commitment(bytes.as_slice())),
         };

@@ -7,10 +7,12 @@
 mod frames;
 mod html;
 mod text;
+mod work;
 
 pub use frames::{Table, read};
 pub use html::html;
 pub use text::text;
+pub use work::{Form, WorkReport, work};
 
 use std::borrow::Cow;
 use std::collections::HashMap;

@@ -1,5 +1,7 @@
 //! `portcullis sessions`: what was recorded, from a running gateway or a folder at rest.
 
+mod work;
+
 use std::io::Write;
 use std::path::Path;
 
@@ -7,17 +9,25 @@ use serde_json::{Value, json};
 
 use super::client::Client;
 use super::{Stop, print};
+use crate::audit::reader::WorkKind;
 use crate::audit::{self, Reader, report};
 use crate::cli::{Format, Sessions, Source};
 
 pub(super) async fn run(command: Sessions, out: &mut (dyn Write + Send)) -> Result<(), Stop> {
     match command {
         Sessions::List { source, limit } => list(&source, limit, out).await,
-        Sessions::Report { id, bundle: Some(file), source, .. } => {
-            bundle(checked(&id)?, &file, &source, out).await
+        Sessions::Report { task: Some(id), format, bundle, source, .. } => {
+            work::report((WorkKind::Task, &id), format, bundle.as_deref(), &source, out).await
         }
-        Sessions::Report { id, format, source, bundle: None } => {
-            let id = checked(&id)?;
+        Sessions::Report { ticket: Some(id), format, bundle, source, .. } => {
+            work::report((WorkKind::Ticket, &id), format, bundle.as_deref(), &source, out).await
+        }
+        Sessions::Report { id, bundle: Some(file), source, .. } => {
+            bundle(checked(&id.unwrap_or_default())?, &file, &source, out).await
+        }
+        Sessions::Report { id, format, source, bundle: None, .. } => {
+            let id = &id.unwrap_or_default();
+            let id = checked(id)?;
             let report = match (&source.dir, format) {
                 (Some(dir), format) => at_rest(dir, id, format)?,
                 (None, Format::Html) => online(&source, id, "report?format=html").await?,

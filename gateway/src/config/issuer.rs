@@ -60,6 +60,8 @@ fn issuer(
     let algorithms = algorithms(&mut section);
     let claim = section.string("groups_claim", "the name of a claim");
     let claims = owned(section.strings("client_claims", "names of claims"));
+    let mut work = |key| section.string(key, "the name of a claim").map(|it| it.value.to_owned());
+    let (task_claim, ticket_claim) = (work("task_claim"), work("ticket_claim"));
     let require_at_jwt = section.boolean("require_at_jwt").is_some_and(|item| item.value);
     let many_audiences = section.boolean("many_audiences").is_some_and(|item| item.value);
     let skew = section.integer("clock_skew_secs", 0..=SKEW_SECS_MAX);
@@ -78,6 +80,8 @@ fn issuer(
         } else {
             claims
         },
+        task_claim,
+        ticket_claim,
         require_at_jwt,
         many_audiences,
         skew_secs: skew.unwrap_or(CLOCK_SKEW_SECS),

@@ -88,6 +88,8 @@ pub struct MintRequest {
     pub lifetime_secs: Option<u64>,
     /// The delegation chain as `(sub, sub_profile)`, outermost (acting now) first.
     pub actors: Vec<(String, Option<String>)>,
+    /// Further claims: names and texts.
+    pub more: Vec<(String, String)>,
 }
 
 impl MintRequest {
@@ -253,6 +255,9 @@ impl Shared {
             put("email", json!(email));
         }
         put("groups", json!(request.groups));
+        for (name, text) in &request.more {
+            put(name, json!(text));
+        }
         if let Some(act) = nest(&request.actors) {
             put("act", act);
         }

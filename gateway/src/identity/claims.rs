@@ -68,6 +68,8 @@ pub fn check(claims: &Members, rules: &Rules, now: i64) -> Result<Checked, Fault
         actors,
         audience,
         token_id: optional(claims, "jti")?,
+        task: work(claims, settings.task_claim.as_deref())?,
+        ticket: work(claims, settings.ticket_claim.as_deref())?,
         issued_at,
         expires_at,
         auth_time: time(claims, "auth_time")?.map(floor),
@@ -76,6 +78,11 @@ pub fn check(claims: &Members, rules: &Rules, now: i64) -> Result<Checked, Fault
         key_thumbprint: String::new(),
         token_sha256: String::new(),
     }))
+}
+
+/// The name of a task or ticket, from the claim that the operator named, if they did.
+fn work(claims: &Members, claim: Option<&str>) -> Result<Option<String>, Fault> {
+    claim.map_or(Ok(None), |claim| optional(claims, claim))
 }
 
 /// RFC 7519 sections 4.1.4 to 4.1.6. `exp` rounds down and `nbf` and `iat` up, so a fraction

@@ -69,6 +69,8 @@ pub(super) fn settings() -> IssuerSettings {
         algorithms: ["RS256", "ES256", "EdDSA", "PS256"].map(String::from).to_vec(),
         groups_claim: "groups".into(),
         client_claims: ["cid", "client_id", "azp", "appid"].map(String::from).to_vec(),
+        task_claim: None,
+        ticket_claim: None,
         require_at_jwt: false,
         many_audiences: false,
         skew_secs: 60,

@@ -60,6 +60,8 @@ pub const REPORT_COLUMNS_MAX: usize = 32;
 pub const REPORT_CELL_CHARS_MAX: usize = 60;
 /// Entries that a report shows of one session.
 pub const REPORT_ENTRIES_MAX: usize = 100_000;
+/// Sessions of one task or ticket that one report holds.
+pub const WORK_SESSIONS_MAX: usize = 200;
 /// Longest call an operator may configure.
 pub const PLUGIN_CALL_MILLIS_MAX: u64 = 10_000;
 /// Largest component file.

@@ -9,6 +9,7 @@ use tokio::runtime::Handle;
 
 use super::runtime::Gateway;
 use crate::admin::{Evidence, Look, ReportFormat};
+use crate::audit::reader::WorkKind;
 use crate::audit::{ApprovalDecision, Event, report};
 use crate::fault::{Blame, Fault};
 use crate::policy::approval::{Answer, LateAnswer};
@@ -102,6 +103,27 @@ impl Evidence for LogEvidence {
 
     fn bundle_to(&self, id: &str, file: &Path) -> Result<bool, Fault> {
         self.gateway.log.bundle_to(id, file).map_err(unreadable)
+    }
+
+    fn work_report(
+        &self,
+        kind: WorkKind,
+        id: &str,
+        format: ReportFormat,
+    ) -> Result<Option<String>, Fault> {
+        let reader = self.gateway.log.reader();
+        let Some(record) = reader.work(kind, id).map_err(unreadable)? else { return Ok(None) };
+        let form = match format {
+            ReportFormat::Html => report::Form::Html,
+            ReportFormat::Json => report::Form::Json,
+            ReportFormat::Text => report::Form::Text,
+        };
+        let written = report::work(&record, reader.public_key()).written(form);
+        written.map(Some).map_err(unreadable)
+    }
+
+    fn work_bundle_to(&self, kind: WorkKind, id: &str, file: &Path) -> Result<bool, Fault> {
+        self.gateway.log.work_bundle_to(kind, id, file).map_err(unreadable)
     }
 
     fn checkpoint(&self) -> Result<String, Fault> {

@@ -97,6 +97,11 @@ const DATABASE_OF_TOOLS: &str = "replication";
 /// Names the target for them, in `options`.
 const TARGET_SETTING: &str = "portcullis.target";
 
+/// What a client names its task and ticket by, in `options`; both stay here.
+const TASK_SETTING: &str = "portcullis.task";
+const TICKET_SETTING: &str = "portcullis.ticket";
+const WORK_SETTINGS: [&str; 2] = [TASK_SETTING, TICKET_SETTING];
+
 /// The target of a tool that can't name one: by `options`, or the only one that is open to it.
 fn physical_target<'a>(
     gateway: &Gateway,
@@ -163,7 +168,15 @@ pub(super) fn open(
     let settings = &target.settings;
     let first = settings.databases.first().map(String::as_str).unwrap_or_default();
     let database = if database.is_empty() { first } else { database };
+    let said = startup::settings(startup).map_err(unstartable)?;
+    // As for a server, the last word counts.
+    let work = |name: &str| {
+        let of = said.iter().rfind(|(said, _)| said.eq_ignore_ascii_case(name));
+        of.map(|(_, value)| value.as_str())
+    };
     let wanted = Wanted {
+        task: work(TASK_SETTING),
+        ticket: work(TICKET_SETTING),
         target: &settings.name,
         protocol: "postgres",
         database,
@@ -190,6 +203,9 @@ pub(super) fn settings(
     replication: Option<Mode>,
 ) -> Result<Vec<(String, String)>, Fault> {
     let mut settings = startup::settings(startup).map_err(unstartable)?;
+    settings.retain(|(name, _)| {
+        !WORK_SETTINGS.iter().any(|setting| name.eq_ignore_ascii_case(setting))
+    });
     if replication == Some(Mode::Physical) {
         settings.retain(|(name, _)| name != TARGET_SETTING);
     }

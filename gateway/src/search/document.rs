@@ -40,6 +40,9 @@ pub(super) fn document(stored: &Stored, follower: &mut Follower) -> Result<Docum
         terms.put("target", &start.target);
         terms.put("database", &start.database);
         terms.put("role", &start.role);
+        for (field, work) in [("task", &start.task), ("ticket", &start.ticket)] {
+            terms.put(field, work.as_ref().map_or("", |work| &work.id));
+        }
         terms.token(&start.token);
         for (actor, _) in &start.token.actors {
             terms.put("agent", actor);

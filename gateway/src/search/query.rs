@@ -9,9 +9,9 @@ use time::macros::format_description;
 use time::{Date, OffsetDateTime};
 
 /// What can be asked for by name.
-const FIELDS: [&str; 14] = [
+const FIELDS: [&str; 16] = [
     "agent", "approver", "column", "database", "object", "person", "role", "rule", "session",
-    "table", "target", "token", "type", "verdict",
+    "table", "target", "task", "ticket", "token", "type", "verdict",
 ];
 
 /// A parsed query: every clause must hold.

@@ -21,6 +21,8 @@ fn claims() -> Claims {
         key_id: None,
         profile: None,
         key_thumbprint: String::new(),
+        task: None,
+        ticket: None,
         token_sha256: String::new(),
     }
 }
@@ -43,6 +45,8 @@ fn try_open(
     database: &str,
 ) -> Result<(), &'static str> {
     let wanted = Wanted {
+        task: None,
+        ticket: None,
         target: "shop",
         protocol: "postgres",
         database,
@@ -85,6 +89,8 @@ fn a_rule_opens_only_its_roles_and_databases() {
 #[test]
 fn no_rule_admits_nobody() {
     let wanted = Wanted {
+        task: None,
+        ticket: None,
         target: "shop",
         protocol: "postgres",
         database: "shop",
@@ -94,4 +100,18 @@ fn no_rule_admits_nobody() {
     };
     let refused = open(Principal::for_test(claims()), &[], &wanted).unwrap_err();
     assert_eq!(refused.code, "target_not_allowed");
+}
+
+#[test]
+fn the_token_and_the_client_name_one_task() {
+    let of = |claimed, said| Work::of("task", claimed, said);
+    let work = |id: &str, from| Some(Work { id: id.to_owned(), from });
+    assert_eq!(of(None, None).unwrap(), None);
+    assert_eq!(of(Some("T-1"), None).unwrap(), work("T-1", Source::Token));
+    assert_eq!(of(Some("T-1"), Some("T-1")).unwrap(), work("T-1", Source::Token));
+    assert_eq!(of(None, Some("T-1")).unwrap(), work("T-1", Source::Client));
+    assert_eq!(of(Some("T-1"), Some("T-2")).unwrap_err().code, "work_conflict");
+    for bad in ["", "a\nb", &"x".repeat(WORK_ID_BYTES_MAX + 1)] {
+        assert_eq!(of(None, Some(bad)).unwrap_err().code, "work_invalid");
+    }
 }

@@ -36,6 +36,8 @@ fn rules() -> &'static Rules {
             algorithms: vec!["RS256".into(), "ES256".into()],
             groups_claim: "groups".into(),
             client_claims: vec!["cid".into()],
+            task_claim: None,
+            ticket_claim: None,
             require_at_jwt: false,
             many_audiences: false,
             skew_secs: 60,

@@ -10,6 +10,7 @@ use crate::policy::{
     ApprovalStamp, FailedPlugin, Finding, PluginStamp, ShadowMasking, ShadowVerdict, Verdict,
 };
 use crate::protocol::{Class, Facts, Kind, Object, Statement};
+use crate::session::Work;
 
 /// The gateway opened the log. Entry 0 of every log is one.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -49,6 +50,12 @@ pub struct SessionStart {
     pub peer: String,
     /// Who acts: the outermost actor, else the OAuth client, else the subject.
     pub agent: String,
+    /// The task that it is for.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub task: Option<Work>,
+    /// The ticket that it is for.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub ticket: Option<Work>,
     /// What the token said.
     pub token: TokenBinding,
     /// Hash of the key of the session's payloads

@@ -6,9 +6,10 @@ mod controls;
 use std::fmt::{Result, Write};
 
 use super::text::{headline, printable};
-use super::{Command, Moment, Report, Table};
+use super::{Command, Moment, Report, Table, WorkReport};
 use crate::audit::entry::{RequestState, kind};
 use crate::audit::reader::SessionState;
+use crate::session::Source;
 
 const STYLE: &str = include_str!("html/style.css");
 
@@ -42,9 +43,39 @@ fn escaped(text: &str) -> String {
     out
 }
 
-fn page(out: &mut String, report: &Report<'_>) -> Result {
-    let session = report.session;
-    let title = escaped(&format!("{} on {}", session.agent, session.target));
+/// The report of a task or ticket as one page: what its sessions did together, then each.
+pub(super) fn work(report: &WorkReport<'_>) -> String {
+    let mut out = String::new();
+    // Writing to a String can't fail.
+    let _ = work_page(&mut out, report);
+    out
+}
+
+fn work_page(out: &mut String, report: &WorkReport<'_>) -> Result {
+    let kind = report.kind.word();
+    let title = escaped(&format!("{kind} {}", report.id));
+    top(out, &title)?;
+    writeln!(out, "<header><p class=\"over\">Report of a {kind}</p><h1>{title}</h1></header>")?;
+    writeln!(out, "<section><h2>Together</h2><dl>")?;
+    for (name, value) in report.head() {
+        pair(out, name, &value)?;
+    }
+    writeln!(out, "</dl><ul>")?;
+    for session in &report.sessions {
+        let id = escaped(&session.session.id);
+        let words = escaped(&format!("{} on {}", session.session.agent, session.session.target));
+        let started = escaped(&session.started);
+        writeln!(out, "<li><a href=\"#{id}\">{id}</a> {started} {words}</li>")?;
+    }
+    writeln!(out, "</ul></section>")?;
+    for session in &report.sessions {
+        session_part(out, session)?;
+    }
+    bottom(out)
+}
+
+/// What stands above every report.
+fn top(out: &mut String, title: &str) -> Result {
     writeln!(
         out,
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n\
@@ -52,9 +83,30 @@ fn page(out: &mut String, report: &Report<'_>) -> Result {
          content=\"default-src 'none'; style-src 'unsafe-inline'\">\n\
          <meta name=\"viewport\" content=\"width=device-width\">\n\
          <title>{title}</title>\n<style>\n{STYLE}</style></head><body><main>"
-    )?;
-    writeln!(out, "<header><p class=\"over\">Session report</p><h1>{title}</h1>")?;
-    writeln!(out, "<p class=\"id\">{}</p>", escaped(&session.id))?;
+    )
+}
+
+fn page(out: &mut String, report: &Report<'_>) -> Result {
+    let session = report.session;
+    top(out, &escaped(&format!("{} on {}", session.agent, session.target)))?;
+    session_part(out, report)?;
+    bottom(out)
+}
+
+fn bottom(out: &mut String) -> Result {
+    writeln!(
+        out,
+        "<footer>This report says what was asked, decided and returned. It does not say that the \
+         agent was right.</footer></main></body></html>"
+    )
+}
+
+fn session_part(out: &mut String, report: &Report<'_>) -> Result {
+    let session = report.session;
+    let title = escaped(&format!("{} on {}", session.agent, session.target));
+    let id = escaped(&session.id);
+    writeln!(out, "<header id=\"{id}\"><p class=\"over\">Session report</p><h1>{title}</h1>")?;
+    writeln!(out, "<p class=\"id\">{id}</p>")?;
     state(out, report)?;
     writeln!(out, "</header>")?;
     figures(out, report)?;
@@ -70,12 +122,7 @@ fn page(out: &mut String, report: &Report<'_>) -> Result {
     writeln!(out, "</section>")?;
     clock(out, report)?;
     controls::section(out, report)?;
-    proof(out, report)?;
-    writeln!(
-        out,
-        "<footer>This report says what was asked, decided and returned. It does not say that the \
-         agent was right.</footer></main></body></html>"
-    )
+    proof(out, report)
 }
 
 fn state(out: &mut String, report: &Report<'_>) -> Result {
@@ -127,6 +174,15 @@ fn who(out: &mut String, report: &Report<'_>) -> Result {
     let session = report.session;
     writeln!(out, "<section><h2>Who and where</h2><dl>")?;
     pair(out, "Agent", &session.agent)?;
+    for (name, work) in [("Task", &session.task), ("Ticket", &session.ticket)] {
+        if let Some(work) = work {
+            let from = match work.from {
+                Source::Client => "as the client said",
+                Source::Token => "as the token says",
+            };
+            pair(out, name, &format!("{} ({from})", work.id))?;
+        }
+    }
     if let Some(token) = &report.token {
         pair(out, "For the person", &token.subject)?;
         for (subject, profile) in &token.actors {

@@ -8,6 +8,7 @@ use crate::audit::entry::{
     SessionTorn, TokenBinding, kind,
 };
 use crate::audit::reader::SessionState;
+use crate::session::Source;
 
 /// The report as text. Control characters in what others wrote are escaped, so that a report
 /// can't command the terminal it is read on.
@@ -63,6 +64,15 @@ fn head(out: &mut String, report: &Report<'_>) -> Result {
     let session = report.session;
     writeln!(out, "SESSION {}", session.id)?;
     writeln!(out, "  agent       {}", printable(&session.agent))?;
+    for (name, work) in [("task", &session.task), ("ticket", &session.ticket)] {
+        if let Some(work) = work {
+            let from = match work.from {
+                Source::Client => "as the client said",
+                Source::Token => "as the token says",
+            };
+            writeln!(out, "  {name:<11} {} ({from})", printable(&work.id))?;
+        }
+    }
     if let Some(token) = &report.token {
         binding(out, token)?;
     }

@@ -2,6 +2,8 @@
 //! it is genuine: the proof first, then the entries from the last to the first, then their
 //! payloads, then every other file.
 
+mod work;
+
 use std::collections::BTreeMap;
 
 use base64::Engine;
@@ -10,7 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::judgement::{Checked, Form, Judged, Judgement, KeySource};
 use super::{Chain, archive};
 use crate::audit::bundle::{
-    CHECKPOINT, KEY, LEAVES, MANIFEST, MANIFEST_TITLE, PAYLOAD_KEY, PROOF, payload_name,
+    CHECKPOINT, KEY, LEAVES, MANIFEST, MANIFEST_TITLE, PAYLOAD_KEY, PROOF, WORK_TITLE, payload_name,
 };
 use crate::audit::checkpoint::{VerifierKey, hex};
 use crate::audit::entry::{Entry, SessionStart, kind};
@@ -41,8 +43,22 @@ impl<'a> Bundle<'a> {
     }
 }
 
-/// Judges the bytes of a bundle.
+/// Judges the bytes of a bundle: of one session, or of all those of a task or ticket.
 pub(super) fn judge(bytes: &[u8], pinned: Option<&VerifierKey>) -> Judged<Checked> {
+    opened(bytes, |bundle, files| {
+        let manifest = bundle.0.get(MANIFEST);
+        if manifest.is_some_and(|manifest| manifest.starts_with(WORK_TITLE.as_bytes())) {
+            return work::judge(bundle, files, pinned);
+        }
+        session(bundle, files, pinned)
+    })
+}
+
+/// Reads the archive, and hands it on.
+fn opened(
+    bytes: &[u8],
+    judge: impl FnOnce(&Bundle<'_>, &[(&str, &[u8])]) -> Judged<Checked>,
+) -> Judged<Checked> {
     let Some(files) = archive::read(bytes) else {
         return bad(None, "the archive is not as a bundle is written");
     };
@@ -50,7 +66,16 @@ pub(super) fn judge(bytes: &[u8], pinned: Option<&VerifierKey>) -> Judged<Checke
     if bundle.0.len() != files.len() {
         return bad(None, "the archive has two files of one name");
     }
-    let key = key(&bundle, pinned)?;
+    judge(&bundle, &files)
+}
+
+/// Judges the bundle of one session.
+fn session(
+    bundle: &Bundle<'_>,
+    files: &[(&str, &[u8])],
+    pinned: Option<&VerifierKey>,
+) -> Judged<Checked> {
+    let key = key(bundle, pinned)?;
     let Some(proof) = Proof::read(bundle.text(PROOF)?) else {
         return bad(None, "the proof is not in the form of a tlog-proof");
     };
@@ -67,8 +92,8 @@ pub(super) fn judge(bytes: &[u8], pinned: Option<&VerifierKey>) -> Judged<Checke
         return bad(None, "the checkpoint is not that of the proof");
     }
     let entries = chained(&lines, &hashes)?;
-    let payloads = payloads(&bundle, &entries)?;
-    manifest(&bundle, &files, &key, entries.first().and_then(|entry| entry.sess.as_deref()))?;
+    let payloads = payloads(bundle, &entries)?;
+    manifest(bundle, files, &key, entries.first().and_then(|entry| entry.sess.as_deref()))?;
     let ended = entries
         .last()
         .is_some_and(|entry| matches!(entry.kind.as_str(), kind::SESSION_END | kind::SESSION_TORN));
@@ -175,12 +200,23 @@ fn payloads(bundle: &Bundle<'_>, entries: &[Entry]) -> Judged<u64> {
     Ok(count)
 }
 
-/// Checks the signed list of files against the files.
+/// Checks the signed list of files of a session's bundle.
 fn manifest(
     bundle: &Bundle<'_>,
     files: &[(&str, &[u8])],
     key: &VerifierKey,
     session: Option<&str>,
+) -> Judged<()> {
+    let head = format!("{MANIFEST_TITLE}\n{}\n{}\n", key.name(), session.unwrap_or_default());
+    listed(bundle, files, key, &head)
+}
+
+/// Checks the signed list of files, which begins with `head`, against the files.
+fn listed(
+    bundle: &Bundle<'_>,
+    files: &[(&str, &[u8])],
+    key: &VerifierKey,
+    head: &str,
 ) -> Judged<()> {
     let text = bundle.text(MANIFEST)?;
     let note = match Note::read(text) {
@@ -188,8 +224,7 @@ fn manifest(
         Ok(_) => return bad(None, format!("{MANIFEST}: the log's key did not sign it")),
         Err(error) => return bad(None, format!("{MANIFEST}: {error}")),
     };
-    let head = format!("{MANIFEST_TITLE}\n{}\n{}\n", key.name(), session.unwrap_or_default());
-    let Some(list) = note.text().strip_prefix(&head) else {
+    let Some(list) = note.text().strip_prefix(head) else {
         return bad(None, format!("{MANIFEST} is that of another bundle"));
     };
     let mut listed = Vec::new();

@@ -41,6 +41,8 @@ fn claims(subject: &str) -> Claims {
         key_id: None,
         profile: None,
         key_thumbprint: "thumb".into(),
+        task: None,
+        ticket: None,
         token_sha256: "00".into(),
     }
 }

@@ -226,6 +226,8 @@ pub(super) fn session() -> Session {
         key_id: None,
         profile: None,
         key_thumbprint: String::new(),
+        task: None,
+        ticket: None,
         token_sha256: String::new(),
     }))
 }
