@@ -19,6 +19,7 @@ mod large;
 mod mask;
 mod masking;
 mod merge;
+mod meter;
 mod mode;
 mod operation;
 mod plan;

@@ -81,3 +81,20 @@ pub mod guard {
         },
     });
 }
+
+pub mod meter {
+    wit_bindgen::generate!({
+        inline: "
+            package portcullis:sdk;
+            world export-meter { export portcullis:policy/meter@0.1.1; }
+        ",
+        path: "../wit",
+        pub_export_macro: true,
+        export_macro_name: "export_meter",
+        default_bindings_module: "portcullis_plugin::bindings::meter",
+        with: {
+            "portcullis:policy/types@0.1.1": crate::bindings::shared::portcullis::policy::types,
+            "portcullis:policy/meter@0.1.1": generate,
+        },
+    });
+}

@@ -30,6 +30,7 @@ mod settings;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
 
+pub use bindings::meter::exports::portcullis::policy::meter::{Metering, Part};
 pub use bindings::shared::portcullis::policy::types::{
     Access, ApprovalAsk, Assessment, Column, ColumnPlan, Decision, Edits, Finding, Manifest, Mask,
     MaskBy, Object, Operation, Parameter, ParameterValue, Problem, Refusal, Ruling, Scanned,
@@ -77,6 +78,19 @@ pub trait RiskScorer: Plugin {
 pub trait Approver: Plugin {
     /// Decides about one statement. [`Operation::risk`] is the highest score it got.
     fn check(&self, session: &SessionInfo, operation: &Operation) -> Ruling;
+}
+
+/// Counts what results give out, and can end one.
+pub trait Meter: Plugin {
+    /// Decides about one part of a result, before it is released.
+    fn observe(&self, session: &SessionInfo, part: &Part) -> Metering;
+}
+
+impl Part {
+    /// Whether a person let the request run.
+    pub fn is_approved(&self) -> bool {
+        self.attributes.iter().any(|(name, value)| name == "approved" && value == "true")
+    }
 }
 
 impl Column {
@@ -250,6 +264,48 @@ macro_rules! approver {
 
             $crate::bindings::guard::export_guard!(
                 __Exported with_types_in $crate::bindings::guard
+            );
+        }
+    };
+}
+
+/// Exports a plugin that is both an [`Approver`] and a [`Meter`].
+#[macro_export]
+macro_rules! metering_approver {
+    ($plugin:ty) => {
+        #[cfg(target_arch = "wasm32")]
+        mod __portcullis {
+            use super::*;
+
+            $crate::__lifecycle!($plugin);
+
+            impl $crate::bindings::guard::exports::portcullis::policy::guard::Guest
+                for __Exported
+            {
+                fn check(
+                    session: $crate::SessionInfo,
+                    operation: $crate::Operation,
+                ) -> $crate::Ruling {
+                    $crate::Approver::check(Self::plugin(), &session, &operation)
+                }
+            }
+
+            impl $crate::bindings::meter::exports::portcullis::policy::meter::Guest
+                for __Exported
+            {
+                fn observe(
+                    session: $crate::SessionInfo,
+                    part: $crate::Part,
+                ) -> $crate::Metering {
+                    $crate::Meter::observe(Self::plugin(), &session, &part)
+                }
+            }
+
+            $crate::bindings::guard::export_guard!(
+                __Exported with_types_in $crate::bindings::guard
+            );
+            $crate::bindings::meter::export_meter!(
+                __Exported with_types_in $crate::bindings::meter
             );
         }
     };

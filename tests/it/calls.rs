@@ -8,7 +8,7 @@ use crate::stage::Stage;
 
 const SECRET: &str = "what the large object holds";
 
-fn call(oid: u32, value: &[u8]) -> Vec<u8> {
+pub(crate) fn call(oid: u32, value: &[u8]) -> Vec<u8> {
     let mut body = oid.to_be_bytes().to_vec();
     body.extend([0, 1, 0, 1, 0, 1]);
     body.extend(u32::try_from(value.len()).unwrap().to_be_bytes());

@@ -4,6 +4,7 @@
 mod anchor;
 mod approval;
 mod audit;
+mod budget;
 mod calls;
 mod cancel;
 mod copy;

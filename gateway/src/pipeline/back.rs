@@ -3,6 +3,7 @@
 mod copying;
 mod describing;
 mod large;
+mod metering;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -10,6 +11,7 @@ use bytes::{Bytes, BytesMut};
 use tokio::sync::mpsc;
 
 use self::copying::CopyOut;
+use self::metering::Asked;
 use super::ledger::{Expect, Judgement, Rows, SharedPlan};
 use super::live::Live;
 use super::{ClientStream, End};
@@ -129,7 +131,7 @@ impl<'a> Back<'a> {
             b'G' => self.copy_in(&frame)?,
             b'H' => self.copy_out(&frame).await?,
             b'W' => self.copy_both(&frame).await?,
-            b'V' => self.function_result(frame)?,
+            b'V' => self.function_result(frame).await?,
             b'c' => self.copy_done(&frame).await?,
             tag => return Err(out_of_step(format!("message type {tag:#04x}"))),
         }
@@ -144,26 +146,26 @@ impl<'a> Back<'a> {
             let sound = count == 1 && seen.row(frames);
             return if sound { Ok(()) } else { Err(out_of_step("another answer to SHOW")) };
         }
-        let (number, plan) = self.plan_in_force()?;
+        let (result, plan) = self.plan_in_force()?;
         let masked = {
             let mut plan = plan.lock().unwrap_or_else(PoisonError::into_inner);
             plan.mask(&protocol::Rows::new(frames, count))
         };
-        match masked {
-            Ok(masked) => self.batch.push((number, masked)),
+        match self.metered(&result, &plan, masked).await? {
+            Ok(masked) => self.batch.push((result.number, masked)),
             Err(fault) => self.withhold(fault).await?,
         }
         Ok(())
     }
 
-    /// The plan of the rows that are coming, and the number of their request.
-    fn plan_in_force(&self) -> Result<(u64, SharedPlan), Fault> {
+    /// The plan of the rows that are coming, and their request.
+    fn plan_in_force(&self) -> Result<(Asked, SharedPlan), Fault> {
         match self.live.shared().ledger.head() {
             Some(Expect::Query { judgement, plan: Some(plan), .. }) => {
-                Ok((judgement.number, Arc::clone(plan)))
+                Ok((Asked::of(judgement), Arc::clone(plan)))
             }
             Some(Expect::Execute { judgement, slot, .. }) => match slot.get() {
-                Some(Rows::Some(plan)) => Ok((judgement.number, Arc::clone(plan))),
+                Some(Rows::Some(plan)) => Ok((Asked::of(judgement), Arc::clone(plan))),
                 _ => Err(out_of_step("rows of a result that was not described")),
             },
             _ => Err(out_of_step("rows that were not asked for")),
@@ -302,18 +304,21 @@ impl<'a> Back<'a> {
     }
 
     /// The result of a function that was called by its object id.
-    fn function_result(&mut self, frame: Frame) -> Result<(), Fault> {
-        let (number, hide) = match self.live.shared().ledger.head() {
+    async fn function_result(&mut self, frame: Frame) -> Result<(), Fault> {
+        let (judgement, hide) = match self.live.shared().ledger.head() {
             Some(Expect::Function { judgement, harmless, answered }) if !*answered => {
                 *answered = true;
-                (judgement.number, judgement.generation.protects(&self.instances) && !*harmless)
+                let protects = judgement.generation.protects(&self.instances);
+                (judgement.clone(), protects && !*harmless)
             }
             _ => return Err(out_of_step("a function's result that was not asked for")),
         };
         let mut fields = Fields::new(frame.body);
         let value = fields.value().and_then(|value| fields.end().map(|()| value));
         let value = value.map_err(|_| out_of_step("a malformed FunctionCallResponse"))?;
-        self.push(number, policy::function_result(value, hide));
+        let result = policy::function_result(value, hide);
+        let masked = self.metered_alone(&judgement, result).await?;
+        self.push(judgement.number, masked);
         Ok(())
     }
 

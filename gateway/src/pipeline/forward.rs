@@ -287,7 +287,7 @@ impl<'a> Forward<'a> {
             }
         };
         let facts = decided.request().shared_facts();
-        let change = Change::of(&facts);
+        let (approved, change) = (decided.approval().is_some(), Change::of(&facts));
         self.live.tracks(decided.request().facts());
         self.copying = CopyIn::of(&decided, true);
         // What fails on its own must not be taken for what came before it.
@@ -297,7 +297,8 @@ impl<'a> Forward<'a> {
         }
         let describes = describes && !self.live.shared().ledger.skips();
         let pending = self.live.recorder.permit(decided).await?;
-        let judgement = Judgement { number: pending.number(), facts, generation, change, lineage };
+        let number = pending.number();
+        let judgement = Judgement { number, facts, generation, approved, change, lineage };
         let mut before = Vec::new();
         if describes {
             before = copying::describe(b"", &judgement, &copies);
@@ -389,8 +390,9 @@ impl<'a> Forward<'a> {
         match self.bound.get(name).filter(|bound| bound.id == portal.id) {
             Some(bound) => {
                 let generation = Arc::clone(&bound.generation);
-                let (change, lineage) = (Change::None, bound.lineage);
-                let judgement = Judgement { number: 0, facts, generation, change, lineage };
+                let (number, approved, change) = (0, false, Change::None);
+                let lineage = bound.lineage;
+                let judgement = Judgement { number, facts, generation, approved, change, lineage };
                 Expect::DescribePortal { judgement, slot: Arc::clone(&bound.slot), told }
             }
             None => Expect::DescribeStatement { prepared: None },
@@ -429,10 +431,10 @@ impl<'a> Forward<'a> {
         self.live.tracks(decided.request().facts());
         self.copying = CopyIn::of(&decided, false);
         let facts = decided.request().shared_facts();
-        let change = Change::of(&facts);
+        let (approved, change) = (decided.approval().is_some(), Change::of(&facts));
         let pending = self.live.recorder.permit(decided).await?;
         let (number, lineage) = (pending.number(), self.lineage());
-        let judgement = Judgement { number, facts, generation, change, lineage };
+        let judgement = Judgement { number, facts, generation, approved, change, lineage };
         let before = copying::describe(DESCRIBED_STATEMENT, &judgement, &copies);
         let expect = Expect::Execute { judgement, slot, copies };
         self.queued.push_back(Queued::Permit { pending, expect, before });

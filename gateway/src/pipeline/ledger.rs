@@ -54,6 +54,8 @@ pub(super) struct Judgement {
     pub(super) facts: Arc<Facts>,
     /// The policy.
     pub(super) generation: Arc<Generation>,
+    /// A person let it run.
+    pub(super) approved: bool,
     /// What running it may do to the schema.
     pub(super) change: Change,
     /// The target's lineage when it was judged: a result is named by the lineage it ran under.

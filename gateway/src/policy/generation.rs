@@ -46,6 +46,11 @@ impl Generation {
         self.plugins.iter().any(|plugin| plugin.masks())
     }
 
+    /// Whether any plugin counts what results give out.
+    pub(super) fn meters(&self) -> bool {
+        self.plugins.iter().any(|plugin| plugin.meters())
+    }
+
     /// Whether any plugin judges or hides anything.
     pub fn has_plugins(&self) -> bool {
         !self.plugins.is_empty()

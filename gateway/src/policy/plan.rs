@@ -16,6 +16,7 @@ use super::host::{Failure, wit};
 use super::instances::Instances;
 use super::mask::{self, Shape};
 use super::masking::HiddenColumn;
+use super::meter::Meter;
 use super::mode::Marks;
 use super::plugin::{Live, Plugin};
 use super::scan::{self, Edits, Halt};
@@ -41,7 +42,9 @@ pub struct ResultPlan {
     marks: Arc<Marks>,
     troubles: Arc<Troubles>,
     /// Once rows had to be withheld, all that follow are.
-    halted: Option<Fault>,
+    pub(super) halted: Option<Fault>,
+    /// What was given out so far, where that is counted.
+    pub(super) meter: Option<Meter>,
 }
 
 /// A column that is hidden, and by which rule.
@@ -135,6 +138,7 @@ impl Generation {
             marks: Arc::new(Marks { plugins: Arc::clone(self.stamps()), ..Marks::default() }),
             troubles: Arc::clone(instances.troubles()),
             halted: None,
+            meter: None,
         };
         if columns.is_empty() || !self.masks() {
             return Ok(plan);
@@ -259,7 +263,7 @@ fn shown(column: &Column) -> wit::Column {
     }
 }
 
-fn withheld(failure: Failure) -> Fault {
+pub(super) fn withheld(failure: Failure) -> Fault {
     failure.fault("the result is withheld")
 }
 
@@ -311,6 +315,7 @@ impl ResultPlan {
             marks: Arc::default(),
             troubles: Arc::default(),
             halted: None,
+            meter: None,
         }
     }
 

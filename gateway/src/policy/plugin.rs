@@ -7,6 +7,7 @@ use wasmtime::component::{Component, InstancePre};
 
 use super::failing::Troubles;
 use super::golden::{self, Golden};
+use super::host::exports::meter::Metering;
 use super::host::{
     Allowance, Capabilities, Context, Engine, Failure, GRANTS, Guest, Held, Memory, PACKAGE,
     Stores, exports, grants_listed, import, interface, later, wit,
@@ -29,6 +30,7 @@ pub(super) struct Plugin {
     mask: Option<exports::mask::GuestIndices>,
     risk: Option<exports::risk::GuestIndices>,
     guard: Option<exports::guard::GuestIndices>,
+    meter: Option<exports::meter::GuestIndices>,
     settings: PluginSettings,
     allowance: Allowance,
     capabilities: Arc<Capabilities>,
@@ -115,6 +117,9 @@ impl Plugin {
     }
     pub(super) fn guards(&self) -> bool {
         self.guard.is_some()
+    }
+    pub(super) fn meters(&self) -> bool {
+        self.meter.is_some()
     }
 
     /// A fresh, configured instance for the session that holds `held`.
@@ -220,6 +225,7 @@ struct Found {
     mask: bool,
     risk: bool,
     guard: bool,
+    meter: bool,
     /// Third number of the newest version that it imports.
     patch: u32,
 }
@@ -239,6 +245,7 @@ fn interfaces(engine: &Engine, component: &Component, grants: &[String]) -> Resu
             "mask" => found.mask = true,
             "risk" => found.risk = true,
             "guard" => found.guard = true,
+            "meter" => found.meter = true,
             "prefilter" => {}
             _ => {
                 let later = later(patch);
@@ -246,10 +253,10 @@ fn interfaces(engine: &Engine, component: &Component, grants: &[String]) -> Resu
             }
         }
     }
-    if !(found.lifecycle && (found.mask || found.risk || found.guard)) {
+    if !(found.lifecycle && (found.mask || found.risk || found.guard || found.meter)) {
         return Err(format!(
             "is no policy plugin: it must export `{PACKAGE}lifecycle@0.1.0` and one of \
-             `mask`, `risk`, `guard` of that package"
+             `mask`, `risk`, `guard`, `meter` of that package"
         ));
     }
     Ok(found)
@@ -271,6 +278,7 @@ fn link(
         mask: found.mask.then(|| exports::mask::GuestIndices::new(&pre)).transpose()?,
         risk: found.risk.then(|| exports::risk::GuestIndices::new(&pre)).transpose()?,
         guard: found.guard.then(|| exports::guard::GuestIndices::new(&pre)).transpose()?,
+        meter: found.meter.then(|| exports::meter::GuestIndices::new(&pre)).transpose()?,
         pre,
         settings: settings.clone(),
         allowance: Allowance {
@@ -426,6 +434,29 @@ impl Live {
             wit::Scanned::Stop(refusal) => Ok(wit::Scanned::Stop(clean(&refusal))),
             other => Ok(other),
         }
+    }
+
+    /// Shows a part of a result that is about to be released; with a note, what is to be recorded.
+    pub(super) fn observe(
+        &mut self,
+        session: &wit::SessionInfo,
+        part: &exports::meter::Part,
+    ) -> Result<(Metering, Option<Finding>), Failure> {
+        self.asked();
+        let indices = self.plugin.meter.as_ref().ok_or_else(|| self.lacks("meter"))?;
+        let answer = self.guest.run("observe", |store, instance| {
+            indices.load(&mut *store, instance)?.call_observe(store, session, part)
+        })?;
+        let (answer, note) = match answer {
+            Metering::Pass => (Metering::Pass, None),
+            Metering::Note(note) => {
+                let found = self.findings(vec![note.clone()])?;
+                (Metering::Note(note), found.into_iter().next())
+            }
+            Metering::Stop(refusal) => (Metering::Stop(clean(&refusal)), None),
+        };
+        self.sound = true;
+        Ok((answer, note))
     }
 
     pub(super) fn nonsense(&self, what: impl Into<String>) -> Failure {

@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError};
 
 use bytes::Bytes;
 
+use super::metering::Asked;
 use super::{Back, out_of_step};
 use crate::fault::{Blame, Fault};
 use crate::limits::{COPY_ROW_BYTES_MAX, LARGE_ROW_BYTES_MIN};
@@ -20,7 +21,7 @@ use crate::protocol::postgres::statement::{copies_in, copies_out};
 
 /// A COPY whose rows are on their way to the client.
 pub(super) struct CopyOut {
-    number: u64,
+    asked: Asked,
     plan: SharedPlan,
     /// Reads the rows; nothing when none of them has to be masked.
     rows: Option<CopyRows>,
@@ -105,8 +106,8 @@ impl Back<'_> {
         let rows = masked.map(|copy| CopyRows::new(copy.out.options.clone(), columns));
         let command = judgement.facts.statements.iter().any(replication::is_command);
         let under = command.then(|| Arc::clone(&judgement.generation));
-        let (number, both, ended) = (judgement.number, false, false);
-        self.copy = Some(CopyOut { number, plan, rows, under, both, ended });
+        let (asked, both, ended) = (Asked::of(&judgement), false, false);
+        self.copy = Some(CopyOut { asked, plan, rows, under, both, ended });
         self.words(judgement.number, frame);
         Ok(())
     }
@@ -121,8 +122,8 @@ impl Back<'_> {
         }
         let plan = self.plan_of(&judgement, &[], false).await?;
         let under = Some(Arc::clone(&judgement.generation));
-        let (number, rows, both, ended) = (judgement.number, None, true, false);
-        self.copy = Some(CopyOut { number, plan, rows, under, both, ended });
+        let (asked, rows, both, ended) = (Asked::of(&judgement), None, true, false);
+        self.copy = Some(CopyOut { asked, plan, rows, under, both, ended });
         self.live.shared().ledger.set_copying(true);
         self.words(judgement.number, frame);
         Ok(())
@@ -162,7 +163,7 @@ impl Back<'_> {
             return Err(policy_changed());
         }
         let pass = self.copy.as_ref().filter(|copy| copy.rows.is_none());
-        let pass = pass.map(|copy| (copy.number, Arc::clone(&copy.plan)));
+        let pass = pass.map(|copy| (copy.asked, Arc::clone(&copy.plan)));
         let most = if pass.is_some() { LARGE_ROW_BYTES_MIN } else { COPY_ROW_BYTES_MAX };
         let buffer = &mut self.upstream.buffer;
         match frame::run(buffer, b'd', most) {
@@ -188,12 +189,15 @@ impl Back<'_> {
         let Some(copy) = &mut self.copy else {
             return Err(out_of_step("rows of a COPY that was not asked for"));
         };
-        match mask(copy, frames, messages) {
+        let masked = mask(copy, frames, messages);
+        let (asked, plan, both) = (copy.asked, Arc::clone(&copy.plan), copy.both);
+        match self.metered(&asked, &plan, masked).await? {
             Ok(masked) => {
-                let number = copy.number;
-                self.push(number, masked);
+                self.push(asked.number, masked);
                 Ok(())
             }
+            // A stream has no end of its own, so the session's has to do.
+            Err(fault) if both => Err(fault),
             Err(fault) => self.withhold(fault).await,
         }
     }
@@ -202,7 +206,7 @@ impl Back<'_> {
     pub(super) async fn copy_done(&mut self, frame: &Frame) -> Result<(), Fault> {
         if let Some(copy) = self.copy.as_mut().filter(|copy| copy.both && !copy.ended) {
             copy.ended = true;
-            let number = copy.number;
+            let number = copy.asked.number;
             self.words(number, frame);
             return Ok(());
         }
@@ -215,7 +219,7 @@ impl Back<'_> {
         };
         match copy.rows.map_or(Ok(()), |rows| rows.finish()) {
             Ok(()) => {
-                self.words(copy.number, frame);
+                self.words(copy.asked.number, frame);
                 Ok(())
             }
             Err(fault) => self.withhold(fault).await,

@@ -78,7 +78,8 @@ impl Back<'_> {
     ) -> Result<SharedPlan, Fault> {
         let generation = &judgement.generation;
         if !generation.masks() {
-            return generation.plan(&mut self.instances, &[]).map(shared);
+            let plan = generation.plan(&mut self.instances, &[])?;
+            return Ok(shared(plan.metered_by(generation)));
         }
         let live = self.live;
         let tls = live.target.tls.as_ref();
@@ -94,6 +95,7 @@ impl Back<'_> {
             .catalogues
             .columns(&live.target.settings, tls, &live.session, asked)
             .await?;
-        generation.plan(&mut self.instances, &columns).map(shared)
+        let plan = generation.plan(&mut self.instances, &columns)?;
+        Ok(shared(plan.metered_by(generation)))
     }
 }

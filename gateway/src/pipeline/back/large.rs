@@ -1,19 +1,20 @@
 //! Rows that are too large to be taken whole: they go on in pieces, each recorded before it leaves.
 
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
 use bytes::Buf;
 
 use super::Back;
+use super::metering::Asked;
 use crate::fault::{Blame, Fault};
 use crate::pipeline::client_gone;
 use crate::pipeline::ledger::SharedPlan;
-use crate::policy::LargeRow;
+use crate::policy::{LargeRow, Piece};
 use crate::protocol::postgres::frame::HEADER_BYTES;
 
-/// A large row, the number of its request, and how it is masked.
+/// A large row, its request, and how it is masked.
 pub(super) struct Large {
-    number: u64,
+    asked: Asked,
     plan: SharedPlan,
     row: LargeRow,
 }
@@ -25,20 +26,20 @@ impl Back<'_> {
             self.skip_bytes = HEADER_BYTES + body_bytes;
             return Ok(());
         }
-        let (number, plan) = self.plan_in_force()?;
-        self.begin_large_of(number, plan, body_bytes).await
+        let (asked, plan) = self.plan_in_force()?;
+        self.begin_large_of(asked, plan, body_bytes).await
     }
 
     /// Starts on a large row of COPY. Where something is hidden, its cells can't be told apart
     /// without taking it whole.
     pub(super) async fn begin_large_copy(
         &mut self,
-        pass: Option<(u64, SharedPlan)>,
+        pass: Option<(Asked, SharedPlan)>,
         body_bytes: usize,
     ) -> Result<(), Fault> {
         match pass {
-            Some((number, plan)) if !self.withhold => {
-                self.begin_large_of(number, plan, body_bytes).await
+            Some((asked, plan)) if !self.withhold => {
+                self.begin_large_of(asked, plan, body_bytes).await
             }
             _ => {
                 self.skip_bytes = HEADER_BYTES + body_bytes;
@@ -49,7 +50,7 @@ impl Back<'_> {
 
     async fn begin_large_of(
         &mut self,
-        number: u64,
+        asked: Asked,
         plan: SharedPlan,
         body_bytes: usize,
     ) -> Result<(), Fault> {
@@ -59,7 +60,7 @@ impl Back<'_> {
             LargeRow::new(&plan, body_bytes)
         };
         match row {
-            Ok(row) => self.large = Some(Large { number, plan, row }),
+            Ok(row) => self.large = Some(Large { asked, plan, row }),
             Err(fault) => {
                 self.skip_bytes = HEADER_BYTES + body_bytes;
                 self.withhold(fault).await?;
@@ -80,14 +81,25 @@ impl Back<'_> {
             let mut plan = large.plan.lock().unwrap_or_else(PoisonError::into_inner);
             large.row.take(&mut plan, &mut self.upstream.buffer)
         };
+        let (asked, plan) = (large.asked, Arc::clone(&large.plan));
+        let (left, done) = (large.row.left(), large.row.is_done());
+        let taken = match taken {
+            Ok(None) => return Ok(false),
+            Ok(Some(Piece { masked, offset, message_bytes })) => {
+                let masked = match offset {
+                    0 => self.metered_as(&asked, &plan, (1, message_bytes), masked).await?,
+                    _ => Ok(masked),
+                };
+                masked.map(|masked| Piece { masked, offset, message_bytes })
+            }
+            Err(fault) => Err(fault),
+        };
         match taken {
-            Ok(None) => Ok(false),
-            Ok(Some(piece)) => {
-                let (number, done) = (large.number, large.row.is_done());
+            Ok(piece) => {
                 if done {
                     self.large = None;
                 }
-                let release = self.live.recorder.release_piece(number, piece).await?.await?;
+                let release = self.live.recorder.release_piece(asked.number, piece).await?.await?;
                 self.client.send(release);
                 self.client.set_inside(!done);
                 self.client.flush().await.map_err(|_| client_gone())?;
@@ -95,7 +107,7 @@ impl Back<'_> {
             }
             Err(fault) if self.client.interrupted() => Err(fault),
             Err(fault) => {
-                self.skip_bytes = large.row.left();
+                self.skip_bytes = left;
                 self.large = None;
                 self.withhold(fault).await?;
                 Ok(true)

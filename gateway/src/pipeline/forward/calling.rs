@@ -49,8 +49,10 @@ impl Forward<'_> {
         if !harmless {
             self.live.tracks(&facts);
         }
+        let approved = decided.approval().is_some();
         let pending = self.live.recorder.permit(decided).await?;
-        let judgement = Judgement { number: pending.number(), facts, generation, change, lineage };
+        let number = pending.number();
+        let judgement = Judgement { number, facts, generation, approved, change, lineage };
         let expect = Expect::Function { judgement, harmless, answered: false };
         self.queued.push_back(Queued::Permit { pending, expect, before: Vec::new() });
         Ok(())

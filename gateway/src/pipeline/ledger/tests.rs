@@ -29,7 +29,8 @@ fn judgement(number: u64, class: Class) -> Judgement {
     let statement = Statement::bare("select", class);
     let facts = Facts { statements: vec![statement], second_opinion: String::new() };
     let change = Change::of(&facts);
-    Judgement { number, facts: facts.into(), generation: generation.into(), change, lineage: 0 }
+    let (facts, generation) = (facts.into(), generation.into());
+    Judgement { number, facts, generation, approved: false, change, lineage: 0 }
 }
 
 fn execute(number: u64, class: Class) -> Expect {

@@ -35,7 +35,7 @@ impl ResultPlan {
     }
 
     /// A plugin failed at the columns that `missed` names: what its policy says of that.
-    pub(super) fn endure(
+    pub(in crate::policy) fn endure(
         &mut self,
         plugin: &Plugin,
         acts: bool,
@@ -70,7 +70,7 @@ impl ResultPlan {
         self.hidden = self.masked.as_slice().into();
     }
 
-    pub(super) fn shadow_ended(&mut self, plugin: &str, why: &str) {
+    pub(in crate::policy) fn shadow_ended(&mut self, plugin: &str, why: &str) {
         let shadow = &mut Arc::make_mut(&mut self.marks).shadow;
         match shadow.iter_mut().find(|it| it.plugin == plugin) {
             Some(one) => why.clone_into(&mut one.ended),

@@ -31,6 +31,7 @@ pub(super) fn wit() -> String {
         include_str!("../../../../wit/facts.wit"),
         include_str!("../../../../wit/vault.wit"),
         include_str!("../../../../wit/prefilter.wit"),
+        include_str!("../../../../wit/meter.wit"),
         include_str!("../../../../wit/lifecycle.wit"),
         include_str!("../../../../wit/mask.wit"),
         include_str!("../../../../wit/risk.wit"),
