@@ -65,6 +65,7 @@ conformance: ## PostgreSQL's own suites through the gateway, and PostgreSQL 18
 	cargo build --workspace --all-targets
 	@$(PORTCULLIS) plugin build $(PLUGINS) --out $(TARGET)/plugins
 	@$(TARGET)/debug/conformance
+	EVASION_MODES=all cargo nextest run --workspace -E 'binary(evasion) and test(/mode_lets/)'
 	scripts/with-postgres-18.sh cargo nextest run --workspace -E '$(ON_EVERY_SERVER)'
 
 fuzz-smoke: ## the seeds and a few seconds of mutations, without coverage

@@ -22,6 +22,8 @@ pub const CLIENT_MESSAGE_BYTES_MAX: usize = 1024 * 1024;
 /// Longest message of a client that carries values: Bind, FunctionCall. In base64 they fit into
 /// one payload of the log, which is stored in parts.
 pub const CLIENT_VALUES_BYTES_MAX: usize = 20 * 1024 * 1024;
+/// Foreign tables that a target may list as holding only what their names say.
+pub const FOREIGN_TABLES_MAX: usize = 256;
 /// Functions that a target may open to calls by object id.
 pub const FUNCTION_CALLS_COUNT_MAX: usize = 256;
 /// Longest CopyData message of a client (PostgreSQL: `MaxAllocSize`). It is passed on in pieces.

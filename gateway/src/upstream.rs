@@ -78,6 +78,9 @@ pub struct TargetSettings {
     pub policy: crate::policy::PolicySettings,
     /// Functions that clients may call by object id.
     pub function_calls: Vec<FunctionCall>,
+    /// Foreign tables, `schema.table`, that hold only what their own names say. What others hold
+    /// may come from anywhere.
+    pub foreign_tables: Vec<String>,
     /// What replication sessions may do.
     pub replication: crate::protocol::postgres::replication::Scope,
     /// Refuse a statement that the two parsers read differently (`strict`), or trust the

@@ -29,8 +29,12 @@ pub(crate) struct Case {
 /// The policy that has to stop a case.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Guard {
-    /// Masks hidden columns and allows everything else.
+    /// Masks hidden columns and allows everything else, in the mode `strict`.
     Masks,
+    /// The same in the mode `standard`. No case asks for it; `modes.txt` says what it stops.
+    Standard,
+    /// The same in the mode `values`.
+    Values,
     /// Refuses whatever changes something, and masks nothing.
     Verbs,
     /// Refuses code of the database's users, called or set off, and masks nothing.

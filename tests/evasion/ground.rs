@@ -60,14 +60,12 @@ const NO_CODE: &str = "\"sql.call\" = 90, \"sql.code\" = 90, \"sql.truncate\" = 
 pub(crate) struct Ground {
     pub(crate) postgres: Postgres,
     okta: Okta,
-    masks: Site,
-    open: Site,
-    verbs: Site,
-    calls: Site,
+    sites: Vec<(Option<Guard>, Site)>,
 }
 
 impl Ground {
-    pub(crate) fn new() -> Self {
+    /// With a gateway for each of these guards; `None` is the one that lets everything through.
+    pub(crate) fn new(guards: &[Option<Guard>]) -> Self {
         let postgres = Postgres::start_with(&["wal_level=logical"]);
         // The mightiest role there is: nothing but the gateway stands in a case's way.
         let might = format!("ALTER ROLE {APP_ROLE} SUPERUSER");
@@ -85,14 +83,14 @@ impl Ground {
             let site = Site::new(&setup);
             // One parser decides; the other would stop many a case before its guard does.
             let compat = |text: String| {
-                text.replace("log = \"buffered\"", "log = \"buffered\"\nparsers = \"compat\"")
+                let more = "parsers = \"compat\"\nforeign_tables = [\"public.near\"]";
+                text.replace("log = \"buffered\"", &format!("log = \"buffered\"\n{more}"))
             };
             site.edit_config(compat);
             site
         };
-        let (masks, open) = (site(&masking()), site(&free()));
-        let (verbs, calls) = (site(&scores(READ_ONLY)), site(&no_code()));
-        Self { postgres, okta, masks, open, verbs, calls }
+        let sites = guards.iter().map(|guard| (*guard, site(&policy(*guard)))).collect();
+        Self { postgres, okta, sites }
     }
 
     /// Starts the gateways.
@@ -100,10 +98,7 @@ impl Ground {
         Open {
             ground: self,
             token: self.okta.agent_token(),
-            masks: self.masks.start(),
-            free: self.open.start(),
-            verbs: self.verbs.start(),
-            calls: self.calls.start(),
+            gateways: self.sites.iter().map(|(guard, site)| (*guard, site.start())).collect(),
         }
     }
 }
@@ -123,21 +118,14 @@ fn admit(postgres: &Postgres) {
 pub(crate) struct Open<'a> {
     ground: &'a Ground,
     pub(crate) token: String,
-    masks: Gateway<'a>,
-    free: Gateway<'a>,
-    verbs: Gateway<'a>,
-    calls: Gateway<'a>,
+    gateways: Vec<(Option<Guard>, Gateway<'a>)>,
 }
 
 impl<'a> Open<'a> {
     /// The gateway with this guard; without any, the one that lets everything through.
     pub(crate) fn gateway(&self, guard: Option<Guard>) -> &Gateway<'a> {
-        match guard {
-            Some(Guard::Masks) => &self.masks,
-            Some(Guard::Verbs) => &self.verbs,
-            Some(Guard::Calls) => &self.calls,
-            None => &self.free,
-        }
+        let found = self.gateways.iter().find(|(of, _)| *of == guard);
+        &found.expect("the guard has a gateway").1
     }
 
     pub(crate) fn postgres(&self) -> &Postgres {
@@ -290,6 +278,17 @@ fn filled(set: &Set) -> String {
         .replace("{essay}", set.essay)
 }
 
+fn policy(guard: Option<Guard>) -> String {
+    match guard {
+        None => free(),
+        Some(Guard::Masks) => masking("strict"),
+        Some(Guard::Standard) => masking("standard"),
+        Some(Guard::Values) => masking("values"),
+        Some(Guard::Verbs) => scores(READ_ONLY),
+        Some(Guard::Calls) => no_code(),
+    }
+}
+
 /// No guard at all.
 fn free() -> String {
     format!("{}\n[settings]\ndeny = []\n", plain())
@@ -300,14 +299,14 @@ fn plain() -> String {
     "default = \"allow\"\n".to_owned()
 }
 
-fn masking() -> String {
+fn masking(mode: &str) -> String {
     let columns: Vec<String> = HIDDEN
         .iter()
         .chain([&HIDDEN_ABOVE])
         .map(|(origin, mask)| format!("    {{ origin = \"{origin}\", mask = {mask} }},\n"))
         .collect();
     format!(
-        "{}{}[plugins.settings]\ncolumns = [\n{}]\n",
+        "{}\n[masking]\nmode = \"{mode}\"\n{}[plugins.settings]\ncolumns = [\n{}]\n",
         plain(),
         plugin("mask-columns"),
         columns.concat()
@@ -329,5 +328,5 @@ fn no_code() -> String {
 
 fn plugin(name: &str) -> String {
     let file = component(name).display().to_string();
-    format!("\n[[plugins]]\nname = \"{name}\"\nfile = {file:?}\n\n")
+    format!("\n[[plugins]]\nname = \"{name}\"\nfile = {file:?}\ncall_millis_max = 5000\n\n")
 }

@@ -1,6 +1,6 @@
 //! Hidden values copied to where nothing hides them, and read from there.
 
-use crate::case::{Case, leak, tell};
+use crate::case::{Case, honest, leak, tell};
 
 // tidy: table
 pub(crate) const CASES: &[Case] = &[
@@ -297,6 +297,29 @@ pub(crate) const CASES: &[Case] = &[
          (host '127.0.0.1', port '{port}', dbname '{database}'); CREATE USER MAPPING FOR shop_app \
          SERVER s OPTIONS (user 'shop_app', password '{password}'); CREATE FOREIGN TABLE far \
          (a text OPTIONS (column_name 'secret')) SERVER s OPTIONS (table_name 'people')",
+    ),
+    leak("a view of a foreign table of it", "SELECT upper(b) FROM farther")
+        .after(
+            "CREATE EXTENSION postgres_fdw; CREATE SERVER s FOREIGN DATA WRAPPER postgres_fdw \
+             OPTIONS (host '127.0.0.1', port '{port}', dbname '{database}'); CREATE USER MAPPING \
+             FOR PUBLIC SERVER s OPTIONS (user 'shop_app', password '{password}'); \
+             CREATE FOREIGN TABLE far (a text OPTIONS (column_name 'secret')) SERVER s OPTIONS \
+             (table_name 'people'); CREATE VIEW farther AS SELECT a AS b FROM far",
+        )
+        .shows("KX7QV-ZBR91HWM4TY"),
+    leak("a partition that is a foreign table of it", "SELECT a FROM parts").after(
+        "CREATE EXTENSION postgres_fdw; CREATE SERVER s FOREIGN DATA WRAPPER postgres_fdw OPTIONS \
+         (host '127.0.0.1', port '{port}', dbname '{database}'); CREATE USER MAPPING FOR PUBLIC \
+         SERVER s OPTIONS (user 'shop_app', password '{password}'); CREATE TABLE parts \
+         (id integer, a text) PARTITION BY RANGE (id); CREATE FOREIGN TABLE part PARTITION OF \
+         parts FOR VALUES FROM (0) TO (9) SERVER s OPTIONS (table_name 'people'); ALTER FOREIGN \
+         TABLE part ALTER a OPTIONS (ADD column_name 'secret')",
+    ),
+    honest("a foreign table that is listed", "SELECT body FROM near", "likes tea").after(
+        "CREATE EXTENSION postgres_fdw; CREATE SERVER s FOREIGN DATA WRAPPER postgres_fdw OPTIONS \
+         (host '127.0.0.1', port '{port}', dbname '{database}'); CREATE USER MAPPING FOR PUBLIC \
+         SERVER s OPTIONS (user 'shop_app', password '{password}'); CREATE FOREIGN TABLE near \
+         (body text) SERVER s OPTIONS (table_name 'notes')",
     ),
     leak(
         "a large object",

@@ -14,6 +14,7 @@ mod ground;
 mod late;
 mod launder;
 mod lexer;
+mod modes;
 mod origins;
 mod peer;
 mod predicates;
@@ -31,7 +32,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::canary::SETS;
 use crate::case::Case;
-use crate::ground::{Ground, LANES, Open};
+use crate::case::Guard::{Calls, Masks, Verbs};
+use crate::ground::{Database, Ground, LANES, Open};
 use crate::run::Wrong;
 
 /// The classes of cases, each with its file.
@@ -79,11 +81,12 @@ fn no_attack_gets_past_its_guard() {
     assert!(all.len() - through.len() >= CASES_MIN, "{} cases", all.len());
     let chosen: Vec<_> =
         all.into_iter().filter(|(class, case)| label(class, case).contains(&only)).collect();
-    let ground = Ground::new();
+    let ground = Ground::new(&[None, Some(Masks), Some(Verbs), Some(Calls)]);
     let open = ground.open();
     let mut failures = Vec::new();
     let mut stopped: Vec<(&str, usize)> = CLASSES.map(|(class, _)| (class, 0)).to_vec();
-    for (class, case, ended) in outcomes(&open, &chosen) {
+    for (class, case, ended) in outcomes(&open, &chosen, run::check) {
+        let ended = ended.unwrap_or_else(|| Err(Wrong::Case("it panicked".into())));
         let label = label(class, case);
         match (ended, through.contains(&label.as_str())) {
             (Ok(()), false) => {
@@ -123,20 +126,21 @@ fn every_case_has_a_name_of_its_own() {
     assert_eq!(names.len(), total, "two cases of a class have the same name");
 }
 
-type Outcome<'a> = (&'static str, &'a Case, Result<(), Wrong>);
-
-/// What became of every case.
-fn outcomes<'a>(open: &Open<'_>, cases: &[(&'static str, &'a Case)]) -> Vec<Outcome<'a>> {
-    let (next, outcomes) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+/// What became of every case; `None` where it panicked.
+fn outcomes<'a, T: Send>(
+    open: &Open<'_>,
+    cases: &[(&'static str, &'a Case)],
+    run: impl Fn(&Open<'_>, &[Database<'_>; 2], &Case) -> T + Sync,
+) -> Vec<(&'static str, &'a Case, Option<T>)> {
+    let (next, outcomes, run) = (AtomicUsize::new(0), Mutex::new(Vec::new()), &run);
     std::thread::scope(|scope| {
         for lane in 0..LANES {
             let (next, outcomes) = (&next, &outcomes);
             scope.spawn(move || {
                 let databases = SETS.map(|set| open.database(lane, set));
                 while let Some((class, case)) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let run = AssertUnwindSafe(|| run::check(open, &databases, case));
-                    let panicked = |_| Err(Wrong::Case("it panicked".into()));
-                    let ended = catch_unwind(run).unwrap_or_else(panicked);
+                    let run = AssertUnwindSafe(|| run(open, &databases, case));
+                    let ended = catch_unwind(run).ok();
                     outcomes.lock().expect("nobody panics with it").push((*class, *case, ended));
                 }
             });

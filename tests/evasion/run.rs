@@ -65,6 +65,23 @@ impl Display for Wrong {
     }
 }
 
+/// How a case got past a guard.
+#[derive(Debug)]
+pub(crate) enum Past {
+    /// It shows a hidden value, or did what must not be done.
+    Shows(String),
+    /// Its answer hangs on hidden values.
+    Tells(String),
+}
+
+impl Past {
+    fn how(self) -> String {
+        match self {
+            Self::Shows(how) | Self::Tells(how) => how,
+        }
+    }
+}
+
 /// Runs a case without its guard and with it.
 pub(crate) fn check(
     open: &Open<'_>,
@@ -72,7 +89,7 @@ pub(crate) fn check(
     case: &Case,
 ) -> Result<(), Wrong> {
     bites(open, databases, case).map_err(Wrong::Case)?;
-    stopped(open, databases, case).map_err(Wrong::Through)
+    stopped(open, databases, case, case.guard).map_err(|past| Wrong::Through(past.how()))
 }
 
 fn bites(open: &Open<'_>, databases: &[Database<'_>; 2], case: &Case) -> Result<(), String> {
@@ -88,20 +105,26 @@ fn bites(open: &Open<'_>, databases: &[Database<'_>; 2], case: &Case) -> Result<
     if bites { Ok(()) } else { Err(format!("does not bite unguarded: {}", bare.quoted())) }
 }
 
-fn stopped(open: &Open<'_>, databases: &[Database<'_>; 2], case: &Case) -> Result<(), String> {
+/// Runs a case with a guard, which may be another than its own.
+pub(crate) fn stopped(
+    open: &Open<'_>,
+    databases: &[Database<'_>; 2],
+    case: &Case,
+    guard: Guard,
+) -> Result<(), Past> {
     let [target, other] = databases;
-    let way = Way::Guarded(case.guard);
+    let way = Way::Guarded(guard);
     let guarded = attempt(open, target, case, way);
     match case.bite {
         Bite::Effect(_) if guarded.before != guarded.after => {
             let (before, after) = (&guarded.before, &guarded.after);
-            return Err(format!("{before} became {after}: {}", guarded.quoted()));
+            return Err(Past::Shows(format!("{before} became {after}: {}", guarded.quoted())));
         }
         Bite::Shows(text) if guarded.shows(text) => {
-            return Err(format!("shows {text:?}: {}", guarded.quoted()));
+            return Err(Past::Shows(format!("shows {text:?}: {}", guarded.quoted())));
         }
         Bite::Honest(text) if !guarded.shows(text) => {
-            return Err(format!("does not show {text:?}: {}", guarded.quoted()));
+            return Err(Past::Shows(format!("does not show {text:?}: {}", guarded.quoted())));
         }
         _ => {}
     }
@@ -123,12 +146,15 @@ fn stopped(open: &Open<'_>, databases: &[Database<'_>; 2], case: &Case) -> Resul
     if here == there {
         return Ok(());
     }
-    Err(format!("tells hidden values apart:\n{here}\n--- and with others:\n{there}"))
+    let how = format!("tells hidden values apart:\n{here}\n--- and with others:\n{there}");
+    Err(Past::Tells(how))
 }
 
-fn hidden(guarded: &Attempt, database: &Database<'_>) -> Result<(), String> {
+fn hidden(guarded: &Attempt, database: &Database<'_>) -> Result<(), Past> {
     match database.set.found(&guarded.seen) {
-        Some(form) => Err(format!("shows a hidden value as {form:?}: {}", guarded.quoted())),
+        Some(form) => {
+            Err(Past::Shows(format!("shows a hidden value as {form:?}: {}", guarded.quoted())))
+        }
         None => Ok(()),
     }
 }

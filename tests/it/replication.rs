@@ -17,7 +17,7 @@ use crate::stage::{Stage, approval, policy};
 pub(crate) const OPEN: &str = "default = \"allow\"\n";
 const SLOT: &str = "CREATE_REPLICATION_SLOT \"s\" LOGICAL \"test_decoding\" (SNAPSHOT 'nothing')";
 const LOGICAL: &str = "START_REPLICATION SLOT \"s\" LOGICAL 0/0 (\"skip-empty-xacts\" '1')";
-const PHYSICAL: &str = "START_REPLICATION PHYSICAL 0/1000000 TIMELINE 1";
+pub(crate) const PHYSICAL: &str = "START_REPLICATION PHYSICAL 0/1000000 TIMELINE 1";
 
 /// A server whose changes can be decoded, an account that may replicate, and a target that is
 /// open to replication as far as `scope` says.
@@ -74,7 +74,7 @@ fn start_as(gateway: &Gateway<'_>, token: &str, more: &[(&str, &str)]) -> (Wire,
 }
 
 /// A replication session that is signed in.
-fn session(stage: &Stage, gateway: &Gateway<'_>, mode: &str) -> Wire {
+pub(crate) fn session(stage: &Stage, gateway: &Gateway<'_>, mode: &str) -> Wire {
     let (wire, messages) = start(stage, gateway, &[("replication", mode)]);
     let last = messages.last().unwrap();
     assert_eq!(last.tag, b'Z', "{:?}", last.field(b'M'));

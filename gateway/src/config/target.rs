@@ -6,7 +6,7 @@ use super::secret;
 use super::text::{host_port, is_loopback, name, owned, postgres_name};
 use crate::audit::Durability;
 use crate::identity::IssuerSettings;
-use crate::limits::FUNCTION_CALLS_COUNT_MAX;
+use crate::limits::{FOREIGN_TABLES_MAX, FUNCTION_CALLS_COUNT_MAX};
 use crate::protocol::postgres::replication::Scope;
 use crate::session::AccessRule;
 use crate::upstream::{Account, FunctionCall, TargetSettings, TlsMode};
@@ -58,6 +58,7 @@ fn target(
     let scopes = [("none", Scope::None), ("logical", Scope::Logical), ("all", Scope::All)];
     let replication = section.word("replication", &scopes);
     let function_calls = function_calls(&mut section);
+    let foreign_tables = foreign_tables(&mut section);
     let policy = section
         .string_needed("policy", "the path of a policy file")
         .and_then(|item| policies.read(&section, &item));
@@ -72,6 +73,7 @@ fn target(
         accounts,
         access,
         durability: durability?,
+        foreign_tables,
         function_calls,
         policy: policy?,
         replication: replication?,
@@ -99,6 +101,20 @@ fn function_calls(section: &mut Section<'_>) -> Vec<FunctionCall> {
         }
     }
     calls
+}
+
+fn foreign_tables(section: &mut Section<'_>) -> Vec<String> {
+    let tables = section.strings("foreign_tables", "foreign tables such as \"public.rates\"");
+    if let Some(item) = tables.get(FOREIGN_TABLES_MAX) {
+        let what = format!("too many `foreign_tables`; expected at most {FOREIGN_TABLES_MAX}");
+        section.mistake(item.at, what);
+    }
+    for item in tables.iter().filter(|item| !item.value.contains('.')) {
+        let shown = item.value.escape_debug();
+        let what = format!("`foreign_tables` holds \"{shown}\"; expected schema.table");
+        section.mistake(item.at, what);
+    }
+    owned(tables)
 }
 
 const ADDRESS: &str = "host:port such as \"db.example.com:5432\" or \"[::1]:5432\"";

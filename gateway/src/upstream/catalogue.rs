@@ -361,6 +361,7 @@ async fn rows(
         inheritance: reader.query(INHERITANCE_SQL).await?,
         views,
         view_descriptions,
+        foreign_tables: target.foreign_tables.clone(),
     };
     reader.send(|out| Control::Terminate.encode(out)).await?;
     Ok(rows)

@@ -59,6 +59,8 @@ pub struct CatalogueRows {
     /// Per view OID, table OID and attribute number of each output column as Describe of its
     /// definition says them. A view that is missing here has no exact columns.
     pub view_descriptions: HashMap<u32, Vec<(u32, i16)>>,
+    /// Foreign tables (`schema.table`) whose columns hold only what their own names say.
+    pub foreign_tables: Vec<String>,
 }
 
 /// A database as the gateway last read it.
@@ -90,6 +92,8 @@ pub(super) struct Relation {
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Kind {
+    /// Reads another server, a file or this very database: its values may be anything.
+    Foreign,
     /// Holds rows of its own.
     Table,
     /// Parts of values of some other table.
@@ -113,6 +117,12 @@ impl Catalogue {
         let mut catalogue = Self { epoch, ..Self::default() };
         for row in &rows.relations {
             catalogue.add_relation(row);
+        }
+        for relation in catalogue.relations.values_mut() {
+            let name = dotted([relation.schema.as_str(), &relation.name]);
+            if relation.kind == Kind::Foreign && rows.foreign_tables.contains(&name) {
+                relation.kind = Kind::Table;
+            }
         }
         for (oid, relation) in &catalogue.relations {
             catalogue.named.entry(relation.name.clone()).or_default().push(*oid);
@@ -226,6 +236,7 @@ impl Catalogue {
             schema: schema.to_owned(),
             name: name.to_owned(),
             kind: match kind {
+                "f" => Kind::Foreign,
                 "m" | "v" => Kind::View,
                 "t" => Kind::Toast,
                 _ => Kind::Table,

@@ -165,7 +165,10 @@ impl Catalogue {
                     continue;
                 }
                 waiting.push(*kin);
-                let columns = self.relations.get(kin).map(|relation| &relation.columns);
+                let kin_relation = self.relations.get(kin);
+                // A partition on another server.
+                gathered.any |= kin_relation.is_some_and(|kin| kin.kind == Kind::Foreign);
+                let columns = kin_relation.map(|relation| &relation.columns);
                 for (number, _) in columns.into_iter().flatten().filter(|(_, n)| *n == name) {
                     gathered.columns.insert((*kin, *number));
                 }
@@ -198,11 +201,12 @@ fn view_column(relation: &Relation, described: &[(u32, i16)], attnum: i16) -> Op
 }
 
 /// Columns whose values come from the columns of other relations: the planner's statistics quote
-/// them, TOAST tables hold them in parts, statements of other sessions name them.
+/// them, TOAST tables hold them in parts, statements of other sessions name them, foreign tables
+/// read them from elsewhere.
 fn holds_any_values(relation: &Relation, attnum: i16) -> bool {
     const STATISTICS: [&str; 5] =
         ["pg_statistic", "pg_statistic_ext_data", "pg_stats", "pg_stats_ext", "pg_stats_ext_exprs"];
-    if relation.kind == Kind::Toast {
+    if matches!(relation.kind, Kind::Foreign | Kind::Toast) {
         return true;
     }
     let column = relation.columns.get(&attnum).map(String::as_str).unwrap_or_default();

@@ -64,6 +64,7 @@ fn catalogue() -> Catalogue {
                 (NAMES, vec![(CUSTOMERS, 2), (0, 0)]),
                 (SSNS, vec![(NAMES, 2)]),
             ]),
+            foreign_tables: Vec::new(),
         },
         7,
     )
@@ -229,6 +230,7 @@ fn rows_without_sense_are_left_out() {
         views: rows(&[&["1"], &["1", "not sql"]]),
         inheritance: rows(&[&["1"], &["", ""]]),
         view_descriptions: HashMap::from([(1, vec![(1, 1)])]),
+        foreign_tables: Vec::new(),
     };
     let catalogue = Catalogue::new(&broken, 0);
     assert_eq!(catalogue.relations(), 1);
