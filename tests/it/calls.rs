@@ -1,7 +1,7 @@
 //! Functions called by their object id, as libpq does for large objects.
 
 use portcullis_tests::operator::entries_of;
-use portcullis_tests::wire::{frame, sync, tags};
+use portcullis_tests::wire::{frame, sync, tags, texts};
 
 use crate::masking::open_doors;
 use crate::stage::Stage;
@@ -89,4 +89,31 @@ fn what_is_not_listed_is_refused_and_the_session_goes_on() {
     wire.send(&[failing, call(listed, &[0; 4]), sync()].concat()).unwrap();
     assert_eq!(tags(&wire.messages_until(b'Z').unwrap()), "E Z");
     assert_eq!(tags(&wire.query("SELECT 1").unwrap()), "T D C Z");
+}
+
+/// What a statement makes run can't be told without the catalogue, so it is refused, and the
+/// session lives until the catalogue can be read again.
+#[test]
+fn nothing_runs_while_the_catalogue_cant_be_read() {
+    let stage = Stage::new();
+    let elsewhere = |sql: &str| {
+        stage.postgres.admin().database("postgres").run(sql).success(sql);
+    };
+    let gateway = stage.site.start();
+    let mut wire = stage.wire(&gateway);
+    assert_eq!(tags(&wire.query("SELECT upper(name) FROM products LIMIT 1").unwrap()), "T D C Z");
+    // A change of the schema makes what was read too old.
+    assert_eq!(tags(&wire.query("CREATE TEMP TABLE fresh (id integer)").unwrap()), "C Z");
+    // Sessions that are there go on; the gateway's own, for the catalogue, is new each time.
+    elsewhere("ALTER DATABASE shop ALLOW_CONNECTIONS false");
+    for sql in ["INSERT INTO fresh VALUES (1)", "SELECT upper(name) FROM products", "TABLE fresh"] {
+        let answers = wire.query(sql).unwrap();
+        assert_eq!(tags(&answers), "E Z", "{sql}");
+        let said = answers[0].field(b'M').unwrap();
+        assert!(said.starts_with("portcullis: "), "{sql}: {said}");
+    }
+    elsewhere("ALTER DATABASE shop ALLOW_CONNECTIONS true");
+    let counted = wire.query("SELECT count(*) FROM fresh").unwrap();
+    assert_eq!(tags(&counted), "T D C Z", "the session goes on");
+    assert_eq!(texts(&counted), [Some("0".to_owned())], "nothing ran");
 }
