@@ -22,12 +22,18 @@
 //! }
 //! ```
 //!
-//! A case has either `sql` or `columns` with `rows`. SQL is read by the gateway's own grammar, as
+//! A case has either `sql`, or `columns` with `rows`. SQL is read by the gateway's own grammar, as
 //! a query, or with `parameters` (text, or null for NULL) as a prepared statement; of several
 //! statements the strictest answer counts. `risk` is what other plugins scored. A column's `type`
 //! is `text` unless it says otherwise; without `origins` it may come from anywhere (`*`); it is
 //! `exact` (its origin's value, unchanged) if it has one origin, unless it says otherwise.
 //! `session` stands for all cases, and a case may have its own.
+//!
+//! Instead of `sql` a case may have an `operation` of another kind, in the shape of `wit/types.wit`:
+//! `kind`, `verb`, `class`, `text`, and where there are any `acts` (the verb if it is left out),
+//! `resources` (`kind`, `name`, `write`), `body` (JSON, the one parameter) and `attributes` (pairs).
+//! Or a `part` of a result for a plugin that counts: `rows`, `bytes`, `rows_before`,
+//! `bytes_before`, `approved`; an end is the decision `deny`, a note is a finding.
 //!
 //! `expect` has at least one of `decision` (`abstain`, `allow`, `hold`, `deny`), `rule` (of the
 //! hold or the denial), `approvers`, `risk` (the score), `findings` (rules, in order), `rows` and
@@ -35,8 +41,11 @@
 //! masks use a fixed key in tests: 32 zero bytes.
 
 mod answer;
+mod asked;
 mod request;
 mod trial;
+
+use asked::{Asked, Given};
 
 pub use answer::{Answer, Heard, Shown, Table};
 #[cfg(test)]
@@ -88,6 +97,8 @@ struct Case {
     name: String,
     session: Option<Who>,
     sql: Option<String>,
+    operation: Option<Asked>,
+    part: Option<Given>,
     #[serde(default)]
     parameters: Vec<Option<String>>,
     risk: Option<u8>,
@@ -191,17 +202,22 @@ impl Case {
             || expect.risk.is_some()
             || expect.findings.is_some();
         let masked = expect.rows.is_some() || expect.withheld.is_some();
-        match (&self.sql, &self.columns) {
-            (Some(_), None) if masked => fail("a case with `sql` has no rows to expect"),
-            (Some(_), None) if !self.rows.is_empty() => fail("`rows` needs `columns`"),
-            (Some(_), None) => Ok(()),
-            (None, Some(_)) if judged => fail("a case with `columns` expects `rows` or `withheld`"),
-            (None, Some(_)) if self.rows.is_empty() => fail("`columns` needs `rows`"),
-            (None, Some(columns)) if self.rows.iter().any(|row| row.len() != columns.len()) => {
+        let others = [self.sql.is_some(), self.operation.is_some(), self.part.is_some()];
+        let judging = others.into_iter().filter(|there| *there).count();
+        match (judging == 1, &self.columns) {
+            _ if judging > 1 => fail("expected one of `sql`, `operation`, `part`"),
+            (true, None) if masked => fail("a case without `columns` has no rows to expect"),
+            (true, None) if !self.rows.is_empty() => fail("`rows` needs `columns`"),
+            (true, None) => Ok(()),
+            (false, Some(_)) if judged => {
+                fail("a case with `columns` expects `rows` or `withheld`")
+            }
+            (false, Some(_)) if self.rows.is_empty() => fail("`columns` needs `rows`"),
+            (false, Some(columns)) if self.rows.iter().any(|row| row.len() != columns.len()) => {
                 fail("a row has another number of values than there are columns")
             }
-            (None, Some(_)) => Ok(()),
-            _ => fail("expected either `sql`, or `columns` and `rows`"),
+            (false, Some(_)) => Ok(()),
+            _ => fail("expected either `sql`, `operation` or `part`, or `columns` and `rows`"),
         }
     }
 }

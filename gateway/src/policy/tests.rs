@@ -11,6 +11,7 @@ mod judging;
 mod keeping;
 mod loading;
 mod masking;
+mod metering;
 mod modes;
 mod real;
 mod signing;

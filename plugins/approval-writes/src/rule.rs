@@ -36,6 +36,12 @@ pub(crate) struct Rule {
     /// Groups whose members are not asked about.
     #[serde(default)]
     groups_except: Vec<String>,
+    /// Targets, by their configured names; any of them.
+    #[serde(default)]
+    targets: Vec<String>,
+    /// Agents, as the session names them; any of them.
+    #[serde(default)]
+    agents: Vec<String>,
     /// Told to the caller and the approver.
     reason: Option<String>,
     /// Groups whose members may approve; empty = those of the settings for all.
@@ -95,6 +101,8 @@ impl Rule {
         let member = |groups: &[String]| groups.iter().any(|it| session.groups.contains(it));
         (self.groups.is_empty() || member(&self.groups))
             && !member(&self.groups_except)
+            && (self.targets.is_empty() || self.targets.contains(&session.target))
+            && (self.agents.is_empty() || self.agents.contains(&session.agent))
             && (self.classes.is_empty() || self.classes.contains(&operation.class))
             && (self.verbs.is_empty() || self.does(operation))
             && (self.objects.is_empty() || self.touches(operation))

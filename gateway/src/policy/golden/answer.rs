@@ -10,6 +10,7 @@ use super::{Case, Decision, Described, Expect};
 use crate::fault::Fault;
 use crate::policy::Finding;
 use crate::policy::generation::Generation;
+use crate::policy::host::exports::meter::{Metering, Part};
 use crate::policy::host::{Failure, wit};
 use crate::policy::instances::Instances;
 use crate::policy::operation::{Transactions, operation};
@@ -71,17 +72,36 @@ impl Answer {
     }
 }
 
-/// Asks about a statement.
+/// Asks about a statement, an operation or a part of a result.
 pub(super) fn judge(
     plugin: &Arc<Plugin>,
     who: &wit::SessionInfo,
-    sql: &str,
     case: &Case,
 ) -> Result<Heard, String> {
-    let request = request(sql, &case.parameters).map_err(|fault| fault.to_string())?;
+    let question = Question::of(case)?;
     let mut live = plugin.alone().map_err(broken)?;
-    let heard = hear(plugin, &mut live, who, &request, case.risk);
-    heard.map_err(broken)
+    hear(plugin, &mut live, who, &question, case.risk).map_err(broken)
+}
+
+/// What a case asks that no rows are shown for.
+pub(super) enum Question {
+    Operation(wit::Operation),
+    Part(Part),
+    Request(Request),
+}
+
+impl Question {
+    pub(super) fn of(case: &Case) -> Result<Self, String> {
+        if let Some(asked) = &case.operation {
+            return Ok(Self::Operation(asked.operation()));
+        }
+        if let Some(given) = &case.part {
+            return Ok(Self::Part(given.part()));
+        }
+        let sql = case.sql.as_deref().unwrap_or_default();
+        let request = request(sql, &case.parameters).map_err(|fault| fault.to_string())?;
+        Ok(Self::Request(request))
+    }
 }
 
 /// The operations of a request, as plugins are told of them.
@@ -98,7 +118,7 @@ pub(super) fn hear(
     plugin: &Plugin,
     live: &mut Live,
     who: &wit::SessionInfo,
-    request: &Request,
+    question: &Question,
     risk: Option<u8>,
 ) -> Result<Heard, Failure> {
     let mut heard = Heard {
@@ -109,8 +129,14 @@ pub(super) fn hear(
         risk: 0,
         findings: Vec::new(),
     };
-    for operation in operations(request)? {
-        heard.ask(plugin, live, who, operation, risk)?;
+    match question {
+        Question::Operation(operation) => heard.ask(plugin, live, who, operation.clone(), risk)?,
+        Question::Part(part) => heard.count(live, who, part)?,
+        Question::Request(request) => {
+            for operation in operations(request)? {
+                heard.ask(plugin, live, who, operation, risk)?;
+            }
+        }
     }
     Ok(heard)
 }
@@ -152,6 +178,21 @@ impl Heard {
         if decision > self.decision {
             (self.decision, self.approvers) = (decision, approvers);
             (self.rule, self.reason) = why.unzip();
+        }
+        Ok(())
+    }
+
+    fn count(
+        &mut self,
+        live: &mut Live,
+        who: &wit::SessionInfo,
+        part: &Part,
+    ) -> Result<(), Failure> {
+        let (answer, note) = live.observe(who, part)?;
+        self.findings.extend(note);
+        if let Metering::Stop(refusal) = answer {
+            self.decision = Decision::Deny;
+            (self.rule, self.reason) = (Some(refusal.rule), Some(refusal.reason));
         }
         Ok(())
     }

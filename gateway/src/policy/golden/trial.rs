@@ -5,8 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use super::answer::{self, Answer};
-use super::request::request;
+use super::answer::{self, Answer, Question};
 use super::{Case, Golden, Who, fixed_key};
 use crate::limits::{BENCH_STARTS, SCAN_BATCH_BYTES_MAX, SCAN_BATCH_ROWS_MAX};
 use crate::policy::generation::Generation;
@@ -72,12 +71,9 @@ impl Trial {
 
     pub(super) fn ask(&self, who: &Who, case: &Case) -> Result<Answer, String> {
         let who = case.session.as_ref().unwrap_or(who).info();
-        match (&case.sql, &case.columns) {
-            (Some(sql), _) => answer::judge(&self.plugin, &who, sql, case).map(Answer::Heard),
-            (None, columns) => {
-                let columns = columns.as_deref().unwrap_or_default();
-                answer::mask(&self.generation, who, columns, case).map(Answer::Shown)
-            }
+        match &case.columns {
+            None => answer::judge(&self.plugin, &who, case).map(Answer::Heard),
+            Some(columns) => answer::mask(&self.generation, who, columns, case).map(Answer::Shown),
         }
     }
 
@@ -102,9 +98,9 @@ impl Trial {
             starts.push(begun.elapsed());
             memory_bytes = live.memory_bytes();
         }
-        let (mut calls, bytes) = match &case.sql {
-            Some(sql) => (self.judgements(who, sql, case, each)?, None),
-            None => {
+        let (mut calls, bytes) = match &case.columns {
+            None => (self.judgements(who, case, each)?, None),
+            Some(_) => {
                 let (calls, bytes) = self.batches(who, case, each)?;
                 (calls, Some(bytes))
             }
@@ -124,14 +120,8 @@ impl Trial {
         })
     }
 
-    fn judgements(
-        &self,
-        who: &Who,
-        sql: &str,
-        case: &Case,
-        each: Duration,
-    ) -> Result<Vec<Duration>, String> {
-        let request = request(sql, &case.parameters).map_err(|fault| fault.to_string())?;
+    fn judgements(&self, who: &Who, case: &Case, each: Duration) -> Result<Vec<Duration>, String> {
+        let question = Question::of(case)?;
         let who = who.info();
         let mut live = self.plugin.alone().map_err(answer::broken)?;
         repeat(each, || {
@@ -140,7 +130,7 @@ impl Trial {
             }
             live.begin();
             let begun = Instant::now();
-            answer::hear(&self.plugin, &mut live, &who, &request, case.risk)
+            answer::hear(&self.plugin, &mut live, &who, &question, case.risk)
                 .map_err(answer::broken)?;
             Ok(begun.elapsed())
         })

@@ -99,7 +99,7 @@ pub(super) fn scan(body: &str) -> String {
     export("mask", "scan", "(param i32 i32 i32 i32)", body)
 }
 
-fn export(interface: &str, name: &str, takes: &str, body: &str) -> String {
+pub(super) fn export(interface: &str, name: &str, takes: &str, body: &str) -> String {
     let full = format!("portcullis:policy/{interface}@{VERSION}#{name}");
     format!("(func (export \"{full}\") {takes} (result i32) {body})")
 }

@@ -157,11 +157,20 @@ fn values_are_found_through_the_host() {
 /// What each plugin that ships says of itself in `golden.json`, with its `settings.json`.
 #[test]
 fn the_plugins_that_ship_pass_their_own_tests() {
-    let names = ["approval-writes", "mask-columns", "pii-values", "risk-statement"];
+    let names = [
+        "approval-writes",
+        "budget",
+        "mask-columns",
+        "pii-values",
+        "risk-command",
+        "risk-kubernetes",
+        "risk-statement",
+    ];
     let engine = engine();
     for (name, file) in names.into_iter().zip(build(names)) {
         let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../plugins").join(name);
         let mut settings = plugin_settings(name, &file);
+        settings.grants = if name == "budget" { vec!["kv".into()] } else { Vec::new() };
         settings.settings_json = std::fs::read_to_string(folder.join("settings.json")).unwrap();
         let golden = Golden::read(&std::fs::read(folder.join("golden.json")).unwrap()).unwrap();
         let failed: Vec<_> = engine.test(&settings, &golden).unwrap();
