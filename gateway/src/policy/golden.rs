@@ -29,11 +29,11 @@
 //! `exact` (its origin's value, unchanged) if it has one origin, unless it says otherwise.
 //! `session` stands for all cases, and a case may have its own.
 //!
-//! Instead of `sql` a case may have an `operation` of another kind, in the shape of `wit/types.wit`:
-//! `kind`, `verb`, `class`, `text`, and where there are any `acts` (the verb if it is left out),
-//! `resources` (`kind`, `name`, `write`), `body` (JSON, the one parameter) and `attributes` (pairs).
-//! Or a `part` of a result for a plugin that counts: `rows`, `bytes`, `rows_before`,
-//! `bytes_before`, `approved`; an end is the decision `deny`, a note is a finding.
+//! Instead of `sql` a case may have an `operation` of another kind, in the shape of
+//! `wit/types.wit`: `kind`, `verb`, `class`, `text`, and where there are any `acts` (the verb if it
+//! is left out), `resources` (`kind`, `name`, `write`), `body` (JSON, the one parameter) and
+//! `attributes` (pairs). Or a `part` of a result for a plugin that counts: `rows`, `bytes`,
+//! `rows_before`, `bytes_before`, `approved`; an end is the decision `deny`, a note is a finding.
 //!
 //! `expect` has at least one of `decision` (`abstain`, `allow`, `hold`, `deny`), `rule` (of the
 //! hold or the denial), `approvers`, `risk` (the score), `findings` (rules, in order), `rows` and
