@@ -6,8 +6,9 @@
 #                             that applications use, the Python verifier's package and
 #                             PostgreSQL's grammar for Python (scripts/drivers.sh), receivers of logs (rsyslog and
 #                             scripts/receivers.sh), PostgreSQL's own test suites
-#                             (scripts/suites.sh), and what makes plugins of Python and
-#                             JavaScript (scripts/languages.sh)
+#                             (scripts/suites.sh), what makes plugins of Python and
+#                             JavaScript (scripts/languages.sh), and a Kubernetes API server with
+#                             its clients (scripts/kubernetes.sh)
 #   scripts/setup.sh bench    what `make demo` needs, and PgBouncer
 #   scripts/setup.sh conformance   the same as `test`
 #   scripts/setup.sh pii      what `make demo` needs, and Microsoft Presidio with its model and its
@@ -94,6 +95,8 @@ if $testing; then
     need have_venv -- python3 python3-venv
     need have javac -- default-jdk-headless
     need have_jdbc -- libpostgresql-jdbc-java
+    need have go -- golang-go
+    need have etcd -- etcd-server
 fi
 if [[ $group == pii ]]; then
     need have_venv -- python3 python3-venv
@@ -176,6 +179,7 @@ if $testing; then
     "$here/receivers.sh" "$CACHE/receivers"
     "$here/suites.sh" "$CACHE/suites"
     "$here/languages.sh" "$CACHE"
+    "$here/kubernetes.sh" "$CACHE/kubernetes"
 fi
 
 if [[ $group == pii ]]; then

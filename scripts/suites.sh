@@ -20,23 +20,13 @@ home=$cache/$version
 echo "==> fetching PostgreSQL's own test suites ($version) into $home"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-# A list of sources of its own, so that the machine's own lists, and what apt would upgrade by
-# them, stay as they are. The newest version of a security fix is in the second suite.
-mirror=http://deb.debian.org
-cat >"$work/sources.list" <<LIST
-deb $mirror/debian bookworm main
-deb-src $mirror/debian bookworm main
-deb $mirror/debian-security bookworm-security main
-LIST
-mkdir -p "$work/lists/partial" "$work/archives/partial"
-apt=(-o "Dir::Etc::sourcelist=$work/sources.list" -o Dir::Etc::sourceparts=/dev/null
-    -o "Dir::State::lists=$work/lists" -o "Dir::Cache=$work" -o APT::Sandbox::User=root
-    -o Acquire::Languages=none -o Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false
-    -o Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled=false)
+# shellcheck source=scripts/debian-archive.sh
+source "$(dirname "$0")/debian-archive.sh"
+archive "$work"
 fetch() {
-    apt-get "${apt[@]}" update &&
-        apt-get "${apt[@]}" source --download-only "$package=$version" &&
-        apt-get "${apt[@]}" download "postgresql-server-dev-$MAJOR=$version"
+    archive_get update &&
+        archive_get source --download-only "$package=$version" &&
+        archive_get download "postgresql-server-dev-$MAJOR=$version"
 }
 if ! (cd "$work" && fetch) >"$work/log" 2>&1; then
     tail -n 20 "$work/log" >&2

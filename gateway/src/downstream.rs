@@ -1,5 +1,7 @@
 //! The caller's side: sends nothing but a release's bytes and words the gateway says itself.
 
+pub mod http;
+
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncWrite, AsyncWriteExt, WriteHalf};
 

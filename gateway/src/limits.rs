@@ -314,3 +314,21 @@ pub const KUBERNETES_CHANGES_MAX: usize = 256;
 pub const KUBERNETES_IMAGES_MAX: usize = 64;
 /// Longest name of a task or ticket that a session is for.
 pub const WORK_ID_BYTES_MAX: usize = 128;
+/// Longest body of a request to a Kubernetes API server (Kubernetes: `MaxRequestBodyBytes`).
+pub const KUBERNETES_BODY_BYTES_MAX: usize = 3 * 1024 * 1024;
+/// Longest document of an API server that is taken whole, to be masked; kubectl asks for lists in
+/// chunks of 500 objects.
+pub const KUBERNETES_DOCUMENT_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Longest event of a watch, and longest line of a log that is looked at.
+pub const KUBERNETES_EVENT_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Seconds for which the answer to a held request is awaited before the client is told to come
+/// back. Proxies and clients give up on a silent server after 30 to 60.
+pub const KUBERNETES_HOLD_SECS: u64 = 20;
+/// Seconds after which a client that was told to come back should.
+pub const KUBERNETES_RETRY_SECS: u64 = 1;
+/// Longest head of an HTTP request of a client.
+pub const HTTP_HEAD_BYTES_MAX: usize = 64 * 1024;
+/// Headers of one.
+pub const HTTP_HEADERS_MAX: usize = 100;
+/// Requests at once over one HTTP/2 connection.
+pub const HTTP_STREAMS_MAX: u32 = 200;

@@ -1,5 +1,6 @@
 //! Bound addresses: accepts connections and makes [`Accepted`], the first proof of the chain.
 
+pub mod kubernetes;
 pub mod postgres;
 pub mod tls;
 
@@ -7,6 +8,8 @@ use std::net::SocketAddr;
 
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
+
+use crate::protocol::Protocol;
 
 /// A client's connection under TLS.
 pub type ClientStream = TlsStream<TcpStream>;
@@ -38,6 +41,8 @@ impl<S> Accepted<S> {
 pub struct ListenerSettings {
     /// The operator's name for it.
     pub name: String,
+    /// What is spoken there.
+    pub protocol: Protocol,
     /// Address to bind; port 0 = any free one.
     pub listen: SocketAddr,
     /// PEM certificate chain.

@@ -17,6 +17,7 @@ mod change;
 mod evidence;
 mod forward;
 mod hold;
+mod kubernetes;
 mod ledger;
 mod live;
 mod masking;
@@ -48,9 +49,10 @@ use crate::limits::SIGN_IN_MILLIS_MAX;
 use crate::listener::ClientStream;
 use crate::listener::postgres::{Greeted, greet, refuse};
 use crate::listener::tls::Acceptor;
-use crate::policy::SettingRules;
+use crate::policy::{SettingRules, Troubles};
 use crate::protocol::postgres::backend::Severity;
 use crate::protocol::postgres::startup::Startup;
+use crate::session::Session;
 use crate::session::registry::Registered;
 use crate::upstream::postgres::{CancelKey, Connection, Start};
 use crate::{listener, upstream};
@@ -178,7 +180,7 @@ async fn admit(
 async fn connect(
     gateway: &Gateway,
     target: &runtime::Target,
-    session: &crate::session::Session,
+    session: &Session,
     startup: &Startup,
     start: Start,
 ) -> Result<(Connection, Registered), Fault> {
@@ -278,16 +280,20 @@ async fn warden(live: &Live, place: &mut Registered, key: &CancelKey) -> Fault {
 
 /// Records the plugins that failed: the operator's business, and no reason to stop a session.
 async fn tell(live: &Live) {
-    for trap in live.troubles.take() {
+    tell_of(&live.gateway, &live.session, &live.troubles).await;
+}
+
+async fn tell_of(gateway: &Gateway, session: &Session, troubles: &Troubles) {
+    for trap in troubles.take() {
         let event = Event::PluginTrap {
-            target: live.session.target().to_owned(),
-            session: live.session.id().to_string(),
+            target: session.target().to_owned(),
+            session: session.id().to_string(),
             plugin: trap.plugin,
             detail: trap.what,
             on_error: trap.on_error.to_owned(),
             untold: trap.untold,
         };
-        if let Err(fault) = live.gateway.log.event(event).await {
+        if let Err(fault) = gateway.log.event(event).await {
             tracing::error!("a failure of a plugin is not recorded: {fault}");
         }
     }

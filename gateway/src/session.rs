@@ -248,6 +248,12 @@ pub fn open(
     })
 }
 
+/// The first role that these rules open to a principal, for clients that name none.
+pub fn first_role<'a>(principal: &Principal, rules: &'a [AccessRule]) -> Option<&'a str> {
+    let mut rules = rules.iter().filter(|rule| rule.admits(principal.claims()));
+    rules.find_map(|rule| rule.roles.first()).map(String::as_str)
+}
+
 /// Longest client name kept; PostgreSQL cuts `application_name` at 63 bytes.
 const CLIENT_CHARS_MAX: usize = 64;
 

@@ -1,6 +1,7 @@
 //! The guarded side: connects to a target and sends nothing but a permit's bytes.
 
 pub mod catalogue;
+pub mod kubernetes;
 pub mod postgres;
 pub mod tls;
 
@@ -44,8 +45,17 @@ pub enum TlsMode {
 pub struct Account {
     /// The role.
     pub role: String,
-    /// Its password.
+    /// Its password; of an API server the bearer token of an account that may impersonate.
     pub password: Secret,
+    /// Of an API server: requests act as the caller. Without it they act as the account itself.
+    pub impersonate: Option<Impersonation>,
+}
+
+/// How callers are named to an API server.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Impersonation {
+    /// The groups that they have there; the groups of a token are never passed on.
+    pub groups: Vec<String>,
 }
 
 /// A function that clients may call by object id, as libpq does for large objects.
@@ -62,6 +72,8 @@ pub struct FunctionCall {
 pub struct TargetSettings {
     /// The operator's name for it.
     pub name: String,
+    /// What it speaks.
+    pub protocol: crate::protocol::Protocol,
     /// `host:port`.
     pub address: String,
     /// Databases a session may use; the first is the default.

@@ -18,6 +18,7 @@ mod faults;
 mod harness;
 mod hostile;
 mod identity;
+mod kubernetes;
 mod large;
 mod late;
 mod liar;

@@ -143,7 +143,7 @@ impl Site {
         while !bound.take(&server.line(START_SECS_MAX)) {}
         let postgres = bound.postgres.expect("the gateway names its PostgreSQL address");
         let admin = bound.admin.expect("the gateway names its admin address");
-        Gateway { site: self, server, postgres, admin }
+        Gateway { site: self, server, postgres, admin, kubernetes: bound.kubernetes }
     }
 
     /// Runs `portcullis` with these arguments in the site's folder.
@@ -261,6 +261,7 @@ impl SmallDisk {
 struct Bound {
     postgres: Option<SocketAddr>,
     admin: Option<SocketAddr>,
+    kubernetes: Option<SocketAddr>,
 }
 
 impl Bound {
@@ -272,6 +273,7 @@ impl Bound {
         match value["listening"].as_str() {
             Some("postgres") => self.postgres = address,
             Some("admin") => self.admin = address,
+            Some("kubernetes") => self.kubernetes = address,
             _ => {}
         }
         value["ready"] == serde_json::Value::Bool(true)
@@ -284,12 +286,18 @@ pub struct Gateway<'a> {
     server: Server,
     postgres: SocketAddr,
     admin: SocketAddr,
+    kubernetes: Option<SocketAddr>,
 }
 
 impl Gateway<'_> {
     /// Where PostgreSQL clients connect.
     pub fn postgres_address(&self) -> SocketAddr {
         self.postgres
+    }
+
+    /// Where clients of a cluster connect.
+    pub fn kubernetes_address(&self) -> SocketAddr {
+        self.kubernetes.expect("a listener for Kubernetes is configured")
     }
 
     /// Where people and their tools connect.

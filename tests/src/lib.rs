@@ -18,6 +18,7 @@
 
 pub mod certs;
 pub mod clients;
+pub mod cluster;
 pub mod components;
 pub mod driver;
 pub mod folder;

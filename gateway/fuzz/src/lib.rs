@@ -34,6 +34,7 @@ pub const TARGETS: [Target; 16] = [
     targets::frames::TARGET,
     targets::frontend::TARGET,
     targets::jwks::TARGET,
+    targets::kubernetes::TARGET,
     targets::large::TARGET,
     targets::names::TARGET,
     targets::pack::TARGET,

@@ -5,6 +5,7 @@ pub(crate) mod copy;
 pub(crate) mod frames;
 pub(crate) mod frontend;
 pub(crate) mod jwks;
+pub(crate) mod kubernetes;
 pub(crate) mod large;
 pub(crate) mod names;
 pub(crate) mod pack;

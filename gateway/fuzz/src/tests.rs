@@ -65,6 +65,11 @@ fn jwks() {
 }
 
 #[test]
+fn kubernetes() {
+    smoke("kubernetes");
+}
+
+#[test]
 fn large() {
     smoke("large");
 }

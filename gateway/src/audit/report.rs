@@ -29,7 +29,7 @@ use super::entry::{
 use super::reader::{Inclusion, Payload, Record, SessionRecord, SessionSummary};
 use crate::limits::REPORT_CLOCK_STEP_MILLIS;
 use crate::policy::{Finding, PluginStamp};
-use crate::protocol::Facts;
+use crate::protocol::{Facts, Protocol};
 
 /// The report of one session.
 #[derive(Debug, Serialize)]
@@ -169,6 +169,7 @@ pub fn report<'a>(record: &'a SessionRecord, public_key: &str) -> Report<'a> {
         (start.peer, start.client, Some(start.token))
     });
     let mut asked = HashMap::new();
+    let framed = record.summary.protocol == Protocol::Postgres.word();
     Report {
         session: &record.summary,
         started: rfc3339(record.summary.started),
@@ -176,7 +177,7 @@ pub fn report<'a>(record: &'a SessionRecord, public_key: &str) -> Report<'a> {
         peer,
         client,
         token: whole.or(brief),
-        timeline: record.records.iter().map(|record| moment(record, &mut asked)).collect(),
+        timeline: record.records.iter().map(|one| moment(one, framed, &mut asked)).collect(),
         clock: Clock::of(&record.records),
         gaps: &record.gaps,
         more: record.more,
@@ -210,8 +211,8 @@ pub fn rfc3339(nanos: u64) -> String {
     )
 }
 
-/// Reads one entry; `asked` keeps when each approval was asked for.
-fn moment<'a>(record: &'a Record, asked: &mut HashMap<String, u64>) -> Moment<'a> {
+/// Reads one entry; `framed` says that results are frames of PostgreSQL, and `asked` keeps when each approval was asked for.
+fn moment<'a>(record: &'a Record, framed: bool, asked: &mut HashMap<String, u64>) -> Moment<'a> {
     let entry = &record.entry;
     let mut moment = Moment {
         index: record.index,
@@ -245,7 +246,8 @@ fn moment<'a>(record: &'a Record, asked: &mut HashMap<String, u64>) -> Moment<'a
                 let piece = entry.body::<Response>().ok().and_then(|body| body.piece);
                 moment.results = match piece {
                     Some(piece) => vec![frames::piece(piece, frames.len())],
-                    None => frames::read(frames),
+                    None if framed => frames::read(frames),
+                    None => frames::lines(frames),
                 };
             }
         }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use super::AdminSettings;
 use super::page::Section;
 use super::secret;
+use super::target::PROTOCOLS;
 use super::text::{address, name};
 use crate::listener::ListenerSettings;
 
@@ -24,7 +25,7 @@ pub(super) fn listeners(
     for mut section in sections {
         let name = name(&mut section, "name", &taken);
         taken.push(name.clone());
-        section.word("protocol", &[("postgres", ())]);
+        let protocol = section.word("protocol", &PROTOCOLS).unwrap_or_default();
         let listen = address(&mut section, "listen", None);
         if let Some(item) = &listen {
             // Port 0 is any free one, so two of them don't clash.
@@ -45,7 +46,7 @@ pub(super) fn listeners(
         section.end();
         if let (Some(listen), Some((certificate_file, key_file))) = (listen, files) {
             let listen = listen.value;
-            listeners.push(ListenerSettings { name, listen, certificate_file, key_file });
+            listeners.push(ListenerSettings { name, protocol, listen, certificate_file, key_file });
         }
     }
     listeners

@@ -7,9 +7,14 @@ use super::text::{host_port, is_loopback, name, owned, postgres_name};
 use crate::audit::Durability;
 use crate::identity::IssuerSettings;
 use crate::limits::{FOREIGN_TABLES_MAX, FUNCTION_CALLS_COUNT_MAX};
+use crate::protocol::Protocol;
 use crate::protocol::postgres::replication::Scope;
 use crate::session::AccessRule;
-use crate::upstream::{Account, FunctionCall, TargetSettings, TlsMode};
+use crate::upstream::{Account, FunctionCall, Impersonation, TargetSettings, TlsMode};
+
+/// What a listener and a target may speak; the first is the default.
+pub(super) const PROTOCOLS: [(&str, Protocol); 2] =
+    [("postgres", Protocol::Postgres), ("kubernetes", Protocol::Kubernetes)];
 
 /// Reads every target.
 pub(super) fn targets(
@@ -38,7 +43,7 @@ fn target(
 ) -> Option<TargetSettings> {
     let name = name(&mut section, "name", taken);
     taken.push(name.clone());
-    section.word("protocol", &[("postgres", ())]);
+    let protocol = section.word("protocol", &PROTOCOLS).unwrap_or_default();
     let address = section.string_needed("address", ADDRESS);
     if let Some(item) = &address
         && host_port(item.value).is_none()
@@ -47,37 +52,75 @@ fn target(
         section.mistake(item.at, format!("`address` is \"{shown}\"; expected {ADDRESS}"));
     }
     let tls = tls(&mut section, address.as_ref().and_then(|item| host_port(item.value)));
-    let databases = section.strings_needed("databases", "names of databases, the default first");
-    for item in &databases {
-        postgres_name(&section, "databases", item);
-    }
-    let databases = owned(databases);
     let durable = [("durable", Durability::Durable), ("buffered", Durability::Buffered)];
     let durability = section.word("log", &durable);
-    let strict_parsers = section.word("parsers", &[("strict", true), ("compat", false)]);
-    let scopes = [("none", Scope::None), ("logical", Scope::Logical), ("all", Scope::All)];
-    let replication = section.word("replication", &scopes);
-    let function_calls = function_calls(&mut section);
-    let foreign_tables = foreign_tables(&mut section);
+    let sql = match protocol {
+        Protocol::Kubernetes => Some(Sql::none()),
+        Protocol::Postgres => sql(&mut section),
+    };
     let policy = section
         .string_needed("policy", "the path of a policy file")
         .and_then(|item| policies.read(&section, &item));
-    let (accounts, roles) = accounts(&mut section);
+    let (accounts, roles) = accounts(&mut section, protocol);
+    let databases = sql.as_ref().map(|sql| sql.databases.clone()).unwrap_or_default();
     let access = access(&mut section, issuers, &roles, &databases);
     section.end();
+    let sql = sql?;
     Some(TargetSettings {
         name,
+        protocol,
         address: address?.value.to_owned(),
         databases,
         tls,
         accounts,
         access,
         durability: durability?,
-        foreign_tables,
-        function_calls,
+        foreign_tables: sql.foreign_tables,
+        function_calls: sql.function_calls,
         policy: policy?,
-        replication: replication?,
+        replication: sql.replication,
+        strict_parsers: sql.strict_parsers,
+    })
+}
+
+/// What only a PostgreSQL target has.
+struct Sql {
+    databases: Vec<String>,
+    strict_parsers: bool,
+    replication: Scope,
+    function_calls: Vec<FunctionCall>,
+    foreign_tables: Vec<String>,
+}
+
+impl Sql {
+    fn none() -> Self {
+        Self {
+            databases: Vec::new(),
+            strict_parsers: true,
+            replication: Scope::None,
+            function_calls: Vec::new(),
+            foreign_tables: Vec::new(),
+        }
+    }
+}
+
+fn sql(section: &mut Section<'_>) -> Option<Sql> {
+    let databases = section.strings_needed("databases", "names of databases, the default first");
+    for item in &databases {
+        postgres_name(section, "databases", item);
+    }
+    let databases = owned(databases);
+    let strict_parsers = section.word("parsers", &[("strict", true), ("compat", false)]);
+    let scopes = [("none", Scope::None), ("logical", Scope::Logical), ("all", Scope::All)];
+    let replication = section.word("replication", &scopes);
+    let function_calls = function_calls(section);
+    let foreign_tables = foreign_tables(section);
+    Some(Sql {
+        databases,
         strict_parsers: strict_parsers?,
+        replication: replication?,
+        function_calls,
+        foreign_tables,
     })
 }
 
@@ -143,7 +186,7 @@ fn tls(section: &mut Section<'_>, address: Option<(&str, u16)>) -> TlsMode {
 }
 
 /// The accounts, and the names of all their roles, those with mistakes too.
-fn accounts(target: &mut Section<'_>) -> (Vec<Account>, Vec<String>) {
+fn accounts(target: &mut Section<'_>, protocol: Protocol) -> (Vec<Account>, Vec<String>) {
     let mut roles = Vec::new();
     let mut accounts = Vec::new();
     let sections = target.sections("accounts", "targets.accounts");
@@ -153,7 +196,9 @@ fn accounts(target: &mut Section<'_>) -> (Vec<Account>, Vec<String>) {
     for mut section in sections {
         let role = section.string_needed("role", "a role of the target");
         if let Some(item) = &role {
-            postgres_name(&section, "role", item);
+            if protocol == Protocol::Postgres {
+                postgres_name(&section, "role", item);
+            }
             if roles.iter().any(|other| other == item.value) {
                 let shown = item.value.escape_debug();
                 section.mistake(item.at, format!("`role` \"{shown}\" is taken; expected it once"));
@@ -162,13 +207,44 @@ fn accounts(target: &mut Section<'_>) -> (Vec<Account>, Vec<String>) {
                 roles.push(item.value.to_owned());
             }
         }
-        let password = secret::password(&mut section);
+        let (password, impersonate) = match protocol {
+            Protocol::Kubernetes => {
+                (secret::token(&mut section, true), impersonation(&mut section))
+            }
+            Protocol::Postgres => (secret::password(&mut section), None),
+        };
         section.end();
         if let (Some(role), Some(password)) = (role, password) {
-            accounts.push(Account { role: role.value.to_owned(), password });
+            accounts.push(Account { role: role.value.to_owned(), password, impersonate });
         }
     }
     (accounts, roles)
+}
+
+/// As whom requests act on an API server: as the caller, with groups of the operator's choice, or
+/// as the account itself.
+fn impersonation(section: &mut Section<'_>) -> Option<Impersonation> {
+    let wanted = section.word("identity", &[("impersonate", true), ("account", false)]);
+    let groups = section.strings("groups", "groups of the API server");
+    for item in &groups {
+        if item.value.starts_with("system:") {
+            let shown = item.value.escape_debug();
+            let what = format!(
+                "`groups` has \"{shown}\"; groups of the system itself are never given to a caller"
+            );
+            section.mistake(item.at, what);
+        }
+    }
+    match wanted {
+        Some(false) => {
+            if let Some(at) = section.has("groups") {
+                let what = "`groups` has no use when `identity` is \"account\"";
+                section.mistake(at, what.to_owned());
+            }
+            None
+        }
+        _ => Some(Impersonation { groups: owned(groups) }),
+    }
 }
 
 fn access(

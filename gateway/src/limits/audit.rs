@@ -58,6 +58,8 @@ pub const REPORT_ROWS_MAX: usize = 20;
 pub const REPORT_COLUMNS_MAX: usize = 32;
 /// Characters that a report shows of one cell.
 pub const REPORT_CELL_CHARS_MAX: usize = 60;
+/// Characters shown of one line of a document.
+pub const REPORT_LINE_CHARS_MAX: usize = 400;
 /// Entries that a report shows of one session.
 pub const REPORT_ENTRIES_MAX: usize = 100_000;
 /// Sessions of one task or ticket that one report holds.

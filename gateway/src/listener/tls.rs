@@ -10,19 +10,24 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 pub use tokio_rustls::TlsAcceptor as Acceptor;
 
-use super::ListenerSettings;
+use super::{ListenerSettings, kubernetes};
+use crate::protocol::Protocol;
 use crate::protocol::postgres::startup::ALPN;
 
 /// Reads certificate and key. The error is for the operator and names the file.
 pub fn acceptor(settings: &ListenerSettings) -> Result<Acceptor, String> {
-    acceptor_for(&settings.certificate_file, &settings.key_file, ALPN)
+    let alpn: &[&[u8]] = match settings.protocol {
+        Protocol::Kubernetes => &kubernetes::ALPN,
+        Protocol::Postgres => &[ALPN],
+    };
+    acceptor_for(&settings.certificate_file, &settings.key_file, alpn)
 }
 
-/// The same for any protocol, by its ALPN name.
+/// The same for any protocol, by its ALPN names, the best first.
 pub fn acceptor_for(
     certificate_file: &Path,
     key_file: &Path,
-    alpn: &[u8],
+    alpn: &[&[u8]],
 ) -> Result<Acceptor, String> {
     let certificates = certificates(certificate_file)?;
     let key = PrivateKeyDer::from_pem_file(key_file)
@@ -34,7 +39,7 @@ pub fn acceptor_for(
         .with_no_client_auth()
         .with_single_cert(certificates, key)
         .map_err(|error| format!("{}: {error}", certificate_file.display()))?;
-    config.alpn_protocols = vec![alpn.to_vec()];
+    config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
     Ok(Acceptor::from(Arc::new(config)))
 }
 

@@ -14,14 +14,15 @@ use crate::fault::{Blame, Fault};
 use crate::identity::Verifier;
 use crate::policy::Policies;
 use crate::policy::approval;
-use crate::protocol::Facts;
 use crate::protocol::postgres::frontend::Grammar;
 use crate::protocol::postgres::replication::{self, Mode, Scope};
 use crate::protocol::postgres::statement::{FactsCache, Parsers};
+use crate::protocol::{Facts, Protocol};
 use crate::search::Search;
 use crate::session::{Session, registry};
 use crate::upstream::TargetSettings;
 use crate::upstream::catalogue::Catalogues;
+use crate::upstream::kubernetes::Server;
 use crate::upstream::tls::Tls;
 
 /// A running gateway, as its sessions see it.
@@ -52,6 +53,8 @@ pub(super) struct ConfigState {
 pub(super) struct Target {
     pub(super) settings: TargetSettings,
     pub(super) tls: Option<Tls>,
+    /// How an API server is reached, if it is one.
+    pub(super) server: Option<Server>,
     pub(super) catalogues: Catalogues,
     pub(super) grammar: TargetGrammar,
 }
@@ -94,11 +97,15 @@ fn no_sql() -> Fault {
 
 impl Target {
     fn new(settings: TargetSettings) -> Result<Self, String> {
-        let tls = Tls::new(&settings.tls)
-            .map_err(|error| format!("target \"{}\": {error}", settings.name))?;
+        let named = |error: String| format!("target \"{}\": {error}", settings.name);
+        let tls = Tls::new(&settings.tls).map_err(named)?;
+        let server = match settings.protocol {
+            Protocol::Kubernetes => Some(Server::new(&settings).map_err(named)?),
+            Protocol::Postgres => None,
+        };
         let parsers = if settings.strict_parsers { Parsers::Strict } else { Parsers::Compat };
         let grammar = TargetGrammar { cache: Arc::new(FactsCache::new()), parsers };
-        Ok(Self { settings, tls, catalogues: Catalogues::default(), grammar })
+        Ok(Self { settings, tls, server, catalogues: Catalogues::default(), grammar })
     }
 }
 
@@ -220,7 +227,8 @@ impl Gateway {
                     && (!everything || session.admitted_to_all(access, databases))
             });
             streams
-                && databases.iter().any(|name| name == session.database())
+                && (target.settings.protocol != Protocol::Postgres
+                    || databases.iter().any(|name| name == session.database()))
                 && session.admitted(access)
         });
         if admitted { Ok(()) } else { Err(withdrawn(session.target())) }

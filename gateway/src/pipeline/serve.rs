@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 
 use super::evidence::LogEvidence;
 use super::runtime::{self, Gateway};
-use super::{connection, reload};
+use super::{connection, kubernetes, reload};
 use crate::admin::{Admin, Desk, People, Verifying};
 use crate::audit::{Event, Log};
 use crate::config::Config;
@@ -26,12 +26,13 @@ use crate::listener::tls::Acceptor;
 use crate::listener::{ListenerSettings, tls};
 use crate::policy::approval::Registry;
 use crate::policy::{Engine, Policies};
+use crate::protocol::Protocol;
 use crate::search::Search;
 
 /// An address that the gateway answers on.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Bound {
-    /// `postgres` or `admin`.
+    /// The protocol's word, or `admin`.
     pub kind: &'static str,
     /// The operator's name for it.
     pub name: String,
@@ -137,7 +138,7 @@ async fn bind(
         let at = |error: std::io::Error| vec![format!("{}: {error}", settings.listen)];
         let listener = TcpListener::bind(settings.listen).await.map_err(at)?;
         let address = listener.local_addr().map_err(at)?;
-        bound.push(Bound { kind: "postgres", name: settings.name.clone(), address });
+        bound.push(Bound { kind: settings.protocol.word(), name: settings.name.clone(), address });
         let accept =
             accept(Arc::clone(&gateway), settings.clone(), acceptor, listener, stopping.clone());
         tasks.spawn(accept);
@@ -211,7 +212,7 @@ async fn accept(
     mut stop: watch::Receiver<bool>,
 ) {
     let room = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    let name: Arc<str> = settings.name.into();
+    let (name, protocol): (Arc<str>, _) = (settings.name.into(), settings.protocol);
     let mut backoff = Duration::from_millis(1);
     loop {
         let accepted = async {
@@ -227,7 +228,15 @@ async fn accept(
                     let name = Arc::clone(&name);
                     // Sessions outlive the accept loop for as long as draining lets them.
                     tokio::spawn(async move {
-                        connection(gateway, &name, &acceptor, stream, peer).await;
+                        match protocol {
+                            Protocol::Kubernetes => {
+                                kubernetes::connection(gateway, &name, &acceptor, stream, peer)
+                                    .await;
+                            }
+                            Protocol::Postgres => {
+                                connection(gateway, &name, &acceptor, stream, peer).await;
+                            }
+                        }
                         drop(place);
                     });
                 }

@@ -13,12 +13,12 @@ use crate::fault::{Blame, Fault};
 use crate::identity::{Principal, Token};
 use crate::limits::AUTH_MESSAGE_BYTES_MAX;
 use crate::policy::{Generation, Instances, Judged};
-use crate::protocol::State;
 use crate::protocol::postgres::backend;
 use crate::protocol::postgres::frame::{self, Fields};
 use crate::protocol::postgres::frontend;
 use crate::protocol::postgres::replication::Mode;
 use crate::protocol::postgres::startup::{self, Startup};
+use crate::protocol::{Protocol, State};
 use crate::session::{self, Session, Wanted};
 use crate::upstream::postgres::Start;
 
@@ -79,9 +79,11 @@ pub(super) fn target<'a>(
     let (name, database) = named.split_once('/').unwrap_or((named, ""));
     let physical = startup::replication(startup) == Ok(Some(Mode::Physical));
     match gateway.target(name) {
-        Some(target) => Ok((target, database)),
-        None if physical && name == DATABASE_OF_TOOLS => physical_target(gateway, startup),
-        None => Err(Fault::new(
+        Some(target) if target.settings.protocol == Protocol::Postgres => Ok((target, database)),
+        Some(_) | None if physical && name == DATABASE_OF_TOOLS => {
+            physical_target(gateway, startup)
+        }
+        Some(_) | None => Err(Fault::new(
             Blame::Client,
             "target_unknown",
             "3D000",

@@ -8,12 +8,15 @@ use serde_json::Value;
 
 use super::generation::Generation;
 use super::instances::Instances;
+use super::masking::MaskingMode;
 use super::mode::Marks;
 use super::plan::MaskedColumn;
 use super::{Masked, report};
 use crate::fault::{Blame, Fault};
 use crate::limits::RESULT_COLUMNS_MAX;
-use crate::protocol::kubernetes::leaves::{Leaves, Shown};
+use crate::protocol::kubernetes::Asked;
+use crate::protocol::kubernetes::body::Form;
+use crate::protocol::kubernetes::leaves::{self, Leaves, Shown};
 use crate::protocol::kubernetes::path::RequestInfo;
 use crate::protocol::postgres::frame;
 use crate::protocol::postgres::rows;
@@ -69,10 +72,116 @@ impl Generation {
         Ok(Masked { frames, rows: 1, masked_cells, hidden: hidden.into(), outcome: None, marks })
     }
 
+    /// Masks events of a watch: whole lines, one document each.
+    ///
+    /// # Errors
+    /// As [`Generation::mask_document`]; nothing of the lines may leave then.
+    pub fn mask_events(
+        &self,
+        instances: &mut Instances,
+        info: &RequestInfo,
+        lines: &Bytes,
+    ) -> Result<Masked, Fault> {
+        let mut whole = Masked { rows: 0, ..report::words(Bytes::new()) };
+        let (mut frames, mut hidden) = (BytesMut::new(), Vec::new());
+        for line in lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+            let masked = self.mask_document(instances, info, lines.slice_ref(line))?;
+            frames.put_slice(&masked.frames);
+            frames.put_u8(b'\n');
+            whole.rows += masked.rows;
+            whole.masked_cells += masked.masked_cells;
+            hidden.extend(masked.hidden.iter().cloned());
+            whole.marks = masked.marks;
+        }
+        Ok(Masked { frames: frames.freeze(), hidden: hidden.into(), ..whole })
+    }
+
+    /// Masks whole lines of a log: values of the column `log`.
+    ///
+    /// # Errors
+    /// As [`Generation::mask_document`].
+    pub fn mask_lines(
+        &self,
+        instances: &mut Instances,
+        info: &RequestInfo,
+        lines: &Bytes,
+    ) -> Result<Masked, Fault> {
+        let ends = lines.ends_with(b"\n");
+        let text = String::from_utf8_lossy(lines);
+        let text = text.strip_suffix('\n').unwrap_or(&text);
+        let list: Vec<&str> = text.split('\n').collect();
+        let document = serde_json::json!({ "log": list }).to_string();
+        let masked = self.mask_document(instances, info, document.into())?;
+        let rows = list.len() as u64;
+        if masked.masked_cells == 0 {
+            return Ok(Masked { frames: lines.clone(), rows, ..masked });
+        }
+        let shown: Value = serde_json::from_slice(&masked.frames).unwrap_or_default();
+        let shown = shown.get("log").and_then(Value::as_array).map(Vec::as_slice);
+        let words = shown.unwrap_or_default().iter().map(|line| line.as_str().unwrap_or_default());
+        let mut written = words.collect::<Vec<_>>().join("\n");
+        if ends {
+            written.push('\n');
+        }
+        Ok(Masked { frames: written.into(), rows, ..masked })
+    }
+
+    /// The first hidden field that a JSON patch tests, copies or moves: each would tell its value,
+    /// or put it where it is not hidden.
+    ///
+    /// # Errors
+    /// A plugin failed.
+    pub fn patched_from_hidden(
+        &self,
+        instances: &mut Instances,
+        info: &RequestInfo,
+        asked: &Asked,
+    ) -> Result<Option<String>, Fault> {
+        if self.settings().masking.mode == MaskingMode::Values {
+            return Ok(None);
+        }
+        let paths = read_by_patch(asked);
+        let columns: Vec<_> = paths.iter().map(|path| leaves::column(info, path)).collect();
+        if columns.is_empty() {
+            return Ok(None);
+        }
+        let learned = self.hidden(instances, &columns)?;
+        let at = learned.columns.iter().position(Option::is_some);
+        Ok(at.and_then(|at| paths.into_iter().nth(at)))
+    }
+
     /// Whether anything of a reply may be hidden.
     pub fn masks_replies(&self) -> bool {
         self.masks()
     }
+}
+
+/// The paths whose values a JSON patch reads.
+fn read_by_patch(asked: &Asked) -> Vec<String> {
+    let reads = |act: &Value| {
+        let field = |name: &str| act.get(name).and_then(Value::as_str).map(str::to_owned);
+        match act.get("op").and_then(Value::as_str) {
+            Some("test") => field("path"),
+            Some("copy" | "move") => field("from"),
+            _ => None,
+        }
+    };
+    let is_patch = asked.content_type.as_deref().and_then(|kind| Form::of(kind).ok());
+    if is_patch != Some(Form::JsonPatch) {
+        return Vec::new();
+    }
+    let acts: Vec<Value> = serde_json::from_slice(&asked.body).unwrap_or_default();
+    acts.iter().filter_map(reads).collect()
+}
+
+/// A request that got no answer, or one that must not be shown.
+pub fn failed(fault: &Fault) -> Masked {
+    let outcome = Outcome {
+        tag: None,
+        sqlstate: Some(fault.sqlstate.to_owned()),
+        message: Some(fault.message.to_string()),
+    };
+    report::completion(Bytes::new(), outcome)
 }
 
 /// How a request to an API server ended: its HTTP status.

@@ -6,6 +6,7 @@ pub mod body;
 pub mod leaves;
 pub mod path;
 pub mod status;
+pub mod wire;
 
 use std::sync::Arc;
 
@@ -25,6 +26,10 @@ pub struct Asked {
     pub place: Place,
     /// Content-Type, if there was one.
     pub content_type: Option<String>,
+    /// What the client accepts.
+    pub accept: Option<String>,
+    /// What the client calls itself; the API server names managers of fields by it.
+    pub user_agent: Option<String>,
     /// The whole body.
     pub body: Bytes,
 }
@@ -100,14 +105,55 @@ pub fn request(asked: &Asked) -> Result<Request, Fault> {
             vec![Parameter { binary: opaque, type_oid: JSON_OID, value: Some(asked.body.clone()) }]
         }
     };
+    let accept = accepted(&info, asked.accept.as_deref());
+    let mut headers = vec![("accept", accept.as_str())];
+    let given = [("content-type", &asked.content_type), ("user-agent", &asked.user_agent)];
+    headers.extend(given.iter().filter_map(|(name, value)| Some((*name, value.as_deref()?))));
+    let wire = wire::encode(&asked.method, &asked.place.target(), &headers, &asked.body);
     Ok(Request {
         kind: Kind::KubernetesRequest,
         text: text.into(),
         facts: Arc::new(facts),
         parameters: parameters.into(),
-        state: Arc::new(State::default()),
-        wire: asked.body.clone(),
+        state: stateless(),
+        wire,
     })
+}
+
+/// A request that could not be read, for its record: it says nothing but what was asked for.
+pub fn unread(asked: &Asked) -> Request {
+    let text = format!("{} {}", asked.method, asked.place.target());
+    let mut statement = Statement::bare(&asked.method.to_ascii_lowercase(), Class::Admin);
+    statement.end = text.len();
+    Request {
+        kind: Kind::KubernetesRequest,
+        text: text.into(),
+        facts: Arc::new(Facts { statements: vec![statement], second_opinion: "off".to_owned() }),
+        parameters: Arc::from([]),
+        state: stateless(),
+        wire: Bytes::new(),
+    }
+}
+
+/// Requests share no state, so what a repeat means is always known.
+fn stateless() -> Arc<State> {
+    let (role, search_path) = (Some(String::new()), Some(String::new()));
+    Arc::new(State { role, search_path, ..State::default() })
+}
+
+/// What is asked for upstream: JSON wherever a resource is read, since nobody could mask
+/// protobuf. Logs and what is no resource come as the client wants them.
+fn accepted(info: &RequestInfo, accept: Option<&str>) -> String {
+    let accept = accept.unwrap_or("*/*");
+    if !info.is_resource || matches!(info.subresource.as_str(), "log" | "proxy") {
+        return accept.to_owned();
+    }
+    let is_json = |it: &&str| {
+        let name = it.split(';').next().unwrap_or_default().trim();
+        name.eq_ignore_ascii_case("application/json")
+    };
+    let kept: Vec<&str> = accept.split(',').map(str::trim).filter(is_json).collect();
+    if kept.is_empty() { "application/json".to_owned() } else { kept.join(",") }
 }
 
 /// The OID of PostgreSQL's `json`, by which plugins are told that a parameter is JSON.
@@ -264,7 +310,8 @@ pub(super) fn malformed(why: &str) -> Fault {
 }
 
 pub(super) fn unreadable(why: &str) -> Fault {
-    let hint = "Send the body as JSON (kubectl does so by itself).";
+    let hint = "Send the body as JSON. kubectl does so for files: put `--dry-run=client -o json | \
+                kubectl create -f -` behind a `kubectl create ...`.";
     Fault::new(Blame::Client, "body_unreadable", "0A000", why.to_owned()).hint(hint)
 }
 

@@ -31,20 +31,7 @@ impl std::fmt::Debug for Tls {
 impl Tls {
     /// Reads the roots; `None` when the mode asks for no TLS. The error is for the operator.
     pub fn new(mode: &TlsMode) -> Result<Option<Self>, String> {
-        let TlsMode::VerifyFull { ca_file, server_name } = mode else { return Ok(None) };
-        let roots = match ca_file {
-            Some(file) => roots(file)?,
-            None => RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() },
-        };
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let mut config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|error| error.to_string())?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        config.alpn_protocols = vec![ALPN.to_vec()];
-        let server_name = ServerName::try_from(server_name.clone())
-            .map_err(|_| format!("\"{server_name}\" is no server name"))?;
+        let Some((config, server_name)) = client(mode, &[ALPN])? else { return Ok(None) };
         Ok(Some(Self { connector: TlsConnector::from(Arc::new(config)), server_name }))
     }
 
@@ -55,6 +42,29 @@ impl Tls {
     {
         self.connector.connect(self.server_name.clone(), stream).await
     }
+}
+
+/// What verifies a target, and the name that its certificate must have; `None` when the mode asks
+/// for no TLS.
+pub(super) fn client(
+    mode: &TlsMode,
+    alpn: &[&[u8]],
+) -> Result<Option<(ClientConfig, ServerName<'static>)>, String> {
+    let TlsMode::VerifyFull { ca_file, server_name } = mode else { return Ok(None) };
+    let roots = match ca_file {
+        Some(file) => roots(file)?,
+        None => RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() },
+    };
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
+    let server_name = ServerName::try_from(server_name.clone())
+        .map_err(|_| format!("\"{server_name}\" is no server name"))?;
+    Ok(Some((config, server_name)))
 }
 
 fn roots(file: &Path) -> Result<RootCertStore, String> {

@@ -47,7 +47,7 @@ impl Witness {
     /// In words: an address that others reach without TLS, one that is taken, bad TLS files.
     pub async fn bind(settings: &Settings, book: Book) -> Result<Self, String> {
         let acceptor = match &settings.tls {
-            Some((certificate, key)) => Some(tls::acceptor_for(certificate, key, b"http/1.1")?),
+            Some((certificate, key)) => Some(tls::acceptor_for(certificate, key, &[b"http/1.1"])?),
             None if settings.listen.ip().is_loopback() => None,
             None => return Err("an address beside loopback needs --certificate and --key".into()),
         };

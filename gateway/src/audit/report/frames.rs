@@ -5,7 +5,9 @@ use serde::Serialize;
 
 use crate::audit::checkpoint::hex;
 use crate::audit::entry::FramePiece;
-use crate::limits::{REPORT_CELL_CHARS_MAX, REPORT_COLUMNS_MAX, REPORT_ROWS_MAX};
+use crate::limits::{
+    REPORT_CELL_CHARS_MAX, REPORT_COLUMNS_MAX, REPORT_LINE_CHARS_MAX, REPORT_ROWS_MAX,
+};
 
 /// Bytes after a column's name in a RowDescription.
 const COLUMN_TAIL_BYTES: usize = 18;
@@ -42,6 +44,25 @@ pub(super) fn piece(piece: FramePiece, bytes: usize) -> Table {
     let FramePiece { offset, of } = piece;
     let words = format!("a large row of {of} bytes: {bytes} bytes from offset {offset}");
     Table { words: vec![words], ..Table::default() }
+}
+
+/// The first lines of a result that has no frames: a document, or text.
+pub(super) fn lines(bytes: &[u8]) -> Vec<Table> {
+    if bytes.is_empty() {
+        return Vec::new();
+    }
+    let text = String::from_utf8_lossy(bytes);
+    let mut lines = text.lines();
+    let cut = |line: &str| match line.char_indices().nth(REPORT_LINE_CHARS_MAX) {
+        Some((at, _)) => format!("{}...", line.get(..at).unwrap_or_default()),
+        None => line.to_owned(),
+    };
+    let mut words: Vec<String> = lines.by_ref().take(REPORT_ROWS_MAX).map(cut).collect();
+    let more = lines.count();
+    if more > 0 {
+        words.push(format!("{more} more lines"));
+    }
+    vec![Table { words, ..Table::default() }]
 }
 
 /// Reads frames into results.

@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use super::table::{Seat, Table, lock};
-use super::{Answer, Granted, Registry, binding};
+use super::{Answer, Granted, Pending, Registry, binding};
+use tokio::sync::oneshot;
+
 use crate::identity::Claims;
 use crate::limits::{APPROVAL_RUN_WITHIN_SECS, APPROVALS_LATE_MAX, APPROVALS_LATE_PRINCIPAL_MAX};
 use crate::policy::{ApprovalStamp, Held};
@@ -140,6 +142,39 @@ impl Registry {
         let run = Duration::from_secs(APPROVAL_RUN_WITHIN_SECS);
         let run_before = now.checked_add(run).unwrap_or(now);
         Some(Redeemed { granted: Granted { stamp, run_before }, approver, note, asked_in })
+    }
+}
+
+impl Registry {
+    /// Waits again for the answer to exactly this request, if nobody does and it is still open:
+    /// for callers that are told to come back instead of being kept waiting.
+    pub fn rejoin(&self, held: &Held, session: &Session, now: SystemTime) -> Option<Pending> {
+        if !held.request().state().is_known() {
+            return None;
+        }
+        let mut table = lock(&self.table);
+        table.sweep(now);
+        let binding = binding::hash(held, session);
+        let entry = table.open.values_mut().find(|entry| {
+            matches!(entry.seat, Seat::Late(_))
+                && entry.question.binding == binding
+                && now < entry.deadline
+        })?;
+        let Seat::Late(late) = entry.seat else { return None };
+        let (seat, answers) = oneshot::channel();
+        entry.seat = Seat::Waiting(seat);
+        entry.session = session.id();
+        Some(Pending {
+            id: entry.question.id.clone(),
+            binding,
+            approvers: held.ask().approvers.clone(),
+            deadline: entry.deadline,
+            late: Some(late.window),
+            in_block: false,
+            kept: false,
+            answers,
+            table: Arc::clone(&self.table),
+        })
     }
 }
 

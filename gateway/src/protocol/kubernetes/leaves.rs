@@ -134,12 +134,46 @@ impl Leaves {
     }
 }
 
+/// The column of what a JSON pointer names; whatever is below it counts as named too.
+pub fn column(info: &RequestInfo, pointer: &str) -> Column {
+    let group = if info.group.is_empty() { "core" } else { &info.group };
+    // What stands in a list has no name of its own.
+    let part = |part: &&str| *part != "-" && part.parse::<u32>().is_err();
+    let parts = pointer.split('/').skip(1).filter(part);
+    let parts: Vec<String> = parts.map(|part| part.replace("~1", "/").replace("~0", "~")).collect();
+    let path = parts.join("/");
+    let mut origins = vec![dotted([group, info.resource.as_str(), path.as_str()])];
+    if is_whole(&path) {
+        origins.push(ANY_ORIGIN.to_owned());
+    }
+    Column {
+        name: parts.last().cloned().unwrap_or_default(),
+        type_name: "text".to_owned(),
+        type_oid: 0,
+        binary: false,
+        exact: origins.len() == 1,
+        origins,
+    }
+}
+
+/// Whether a path may have others below it, as far as can be told: most have.
+fn is_whole(path: &str) -> bool {
+    const LEAVES: [&str; 6] = ["name", "namespace", "replicas", "resourceVersion", "uid", "value"];
+    let last = path.rsplit('/').next().unwrap_or_default();
+    if path.contains(LAST_APPLIED) {
+        return true;
+    }
+    let keyed = ["data/", "metadata/labels/", "metadata/annotations/"];
+    !LEAVES.contains(&last) && !keyed.iter().any(|begin| path.starts_with(begin))
+}
+
 fn is_built_in(group: &str) -> bool {
     BUILT_IN.contains(&group) || group.ends_with(".k8s.io")
 }
 
 /// A walk over a document, always in the same order.
 struct Walk {
+    secret: bool,
     base64: &'static [&'static str],
     nested: usize,
 }
@@ -153,7 +187,8 @@ impl Walk {
             ("", "configmaps") => &["binaryData/"],
             _ => &[],
         };
-        Self { base64, nested: 0 }
+        let secret = info.group.is_empty() && info.resource == "secrets";
+        Self { secret, base64, nested: 0 }
     }
 
     fn document(&mut self, document: &mut Value, see: &mut See<'_>) {
@@ -251,6 +286,10 @@ impl Walk {
             }
             leaf => {
                 let base64 = self.base64.iter().any(|begin| path.starts_with(begin));
+                // What is written as text becomes data: it has one name.
+                let plain = path.strip_prefix("stringData/").filter(|_| self.secret);
+                let named = plain.map(|key| format!("data/{key}"));
+                let path = named.as_deref().unwrap_or(path);
                 see_leaf(path, leaf, false, base64, see);
             }
         }

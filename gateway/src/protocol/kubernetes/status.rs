@@ -34,6 +34,7 @@ pub fn status(fault: &Fault) -> (u16, Value) {
 /// or by asking in another way, unless that is meant.
 fn code(fault: &Fault) -> (u16, &'static str) {
     match fault.code {
+        "approval_pending" => return (429, "TooManyRequests"),
         "target_unknown" => return (404, "NotFound"),
         "body_unreadable" => return (415, "UnsupportedMediaType"),
         "body_too_large" => return (413, "RequestEntityTooLarge"),

@@ -10,6 +10,8 @@ fn asked(method: &str, target: &str, content_type: Option<&str>, body: &str) -> 
         method: method.to_owned(),
         place: Place::parse(path, Some(query)).expect(target),
         content_type: content_type.map(str::to_owned),
+        accept: None,
+        user_agent: None,
         body: Bytes::copy_from_slice(body.as_bytes()),
     }
 }

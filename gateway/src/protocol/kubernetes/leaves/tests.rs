@@ -35,7 +35,9 @@ fn hidden(info: &RequestInfo, document: &Value, path: &str) -> Value {
 
 #[test]
 fn a_secret_is_its_decoded_values_wherever_they_stand() {
-    let inner = json!({"kind": "Secret", "data": {"password": "aHVudGVyMg=="}}).to_string();
+    let inner = json!({"kind": "Secret", "data": {"password": "aHVudGVyMg=="},
+        "stringData": {"password": "hunter3"}})
+    .to_string();
     let secret = json!({
         "kind": "Secret", "apiVersion": "v1",
         "data": {"password": "aHVudGVyMg==", "key": "//79"},
@@ -46,11 +48,15 @@ fn a_secret_is_its_decoded_values_wherever_they_stand() {
     let expected = [
         "core.secrets.data/key = //79",
         "core.secrets.data/password = hunter2 hunter2",
+        "core.secrets.data/password = hunter3",
         "core.secrets.metadata/name = db",
     ];
     assert_eq!(told(&info, &secret), expected);
     let shown = hidden(&info, &secret, ".data/").to_string();
-    assert!(!shown.contains("aHVudGVyMg") && !shown.contains("//79"), "{shown}");
+    assert!(
+        !shown.contains("aHVudGVyMg") && !shown.contains("//79") && !shown.contains("hunter"),
+        "{shown}"
+    );
     assert!(shown.contains("TUFTS0VE") && shown.contains("\"name\":\"db\""), "{shown}");
     let list = json!({"kind": "SecretList", "metadata": {}, "items": [secret.clone()]});
     let table = json!({"kind": "Table", "columnDefinitions": [{"name": "Name"}],
@@ -58,7 +64,10 @@ fn a_secret_is_its_decoded_values_wherever_they_stand() {
     let event = json!({"type": "ADDED", "object": secret});
     for document in [list, table, event] {
         let shown = hidden(&info, &document, ".data/").to_string();
-        assert!(!shown.contains("aHVudGVyMg") && !shown.contains("//79"), "{shown}");
+        assert!(
+            !shown.contains("aHVudGVyMg") && !shown.contains("//79") && !shown.contains("hunter"),
+            "{shown}"
+        );
     }
 }
 
