@@ -5,6 +5,7 @@
 mod call;
 pub mod kubernetes;
 pub mod postgres;
+mod spoken;
 
 use std::sync::Arc;
 
@@ -12,26 +13,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 pub use call::{By, Call};
-
-/// What is spoken on a listener and to a target.
-#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
-pub enum Protocol {
-    /// The Kubernetes API over HTTP.
-    Kubernetes,
-    /// PostgreSQL's frontend/backend protocol.
-    #[default]
-    Postgres,
-}
-
-impl Protocol {
-    /// The word of the configuration, the log and plugins.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Kubernetes => "kubernetes",
-            Self::Postgres => "postgres",
-        }
-    }
-}
+pub use spoken::Protocol;
 
 /// How an object is touched.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]

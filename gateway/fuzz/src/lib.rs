@@ -28,7 +28,7 @@ pub struct Target {
 }
 
 /// Every target, by name.
-pub const TARGETS: [Target; 16] = [
+pub const TARGETS: [Target; 17] = [
     targets::backend::TARGET,
     targets::copy::TARGET,
     targets::frames::TARGET,

@@ -211,7 +211,8 @@ pub fn rfc3339(nanos: u64) -> String {
     )
 }
 
-/// Reads one entry; `framed` says that results are frames of PostgreSQL, and `asked` keeps when each approval was asked for.
+/// Reads one entry; `framed` says that results are frames of PostgreSQL; `asked` keeps when each
+/// approval was asked for.
 fn moment<'a>(record: &'a Record, framed: bool, asked: &mut HashMap<String, u64>) -> Moment<'a> {
     let entry = &record.entry;
     let mut moment = Moment {

@@ -79,6 +79,12 @@ fn wrong_keys_and_kinds() {
     check("shape");
 }
 
+/// No group of the system itself is ever given to a caller.
+#[test]
+fn wrong_targets_of_kubernetes() {
+    check("kubernetes");
+}
+
 #[test]
 fn wrong_values() {
     check("values");

@@ -65,6 +65,8 @@ pub(super) async fn open(
         database: "",
         role,
         client: asked.client,
+        task: None,
+        ticket: None,
         peer: asked.peer,
     };
     let session = session::open(principal, &settings.access, &wanted)?;

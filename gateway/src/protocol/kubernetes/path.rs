@@ -53,6 +53,9 @@ impl Place {
         let rest = path.strip_prefix('/').ok_or_else(|| malformed("the path is not absolute"))?;
         let trailing = rest.ends_with('/');
         let rest = rest.strip_suffix('/').unwrap_or(rest);
+        if trailing && rest.is_empty() {
+            return Err(malformed("a part of the path is empty"));
+        }
         let mut segments = Vec::new();
         for raw in rest.split('/').filter(|_| !rest.is_empty()) {
             if segments.len() >= KUBERNETES_SEGMENTS_MAX {

@@ -79,6 +79,7 @@ fn what_may_be_read_in_two_ways_is_refused() {
         "api/v1/pods",
         "/api/v1//pods",
         "//api/v1/pods",
+        "//",
         "/api/v1/namespaces/a/../b/pods",
         "/api/v1/namespaces/a/./pods",
         "/api/v1/namespaces/a%2Fsecrets/pods",
