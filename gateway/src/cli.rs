@@ -328,6 +328,12 @@ pub enum Sessions {
         #[command(flatten)]
         source: Source,
     },
+    /// Step through a session as its client saw it, or run it again and compare.
+    ///
+    /// On a terminal the pauses of the session are kept; elsewhere the times are printed instead.
+    /// What is shown comes out of a bundle that is checked first. Exit codes with --against: 0 all
+    /// answers are the same; 1 some differ; 3 nothing could be compared.
+    Replay(ReplayArgs),
     /// Show one session as JSON.
     Show {
         /// The session's id, `ses_...`.
@@ -336,6 +342,53 @@ pub enum Sessions {
         #[command(flatten)]
         source: Source,
     },
+}
+
+/// `portcullis sessions replay`.
+#[derive(Args, Debug)]
+pub struct ReplayArgs {
+    /// The session's id, `ses_...`.
+    #[arg(required_unless_present = "from")]
+    pub id: Option<String>,
+    /// Take the session out of this bundle, made by `sessions report --bundle`, with no gateway.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["id", "dir", "admin", "token_file"])]
+    pub from: Option<PathBuf>,
+    /// How fast, on a terminal: 2 halves the pauses.
+    #[arg(long, default_value_t = 1.0)]
+    pub speed: f64,
+    /// Wait for Enter before each step.
+    #[arg(long, conflicts_with = "speed")]
+    pub step: bool,
+    /// Write an asciicast instead, for players such as asciinema.
+    #[arg(long, value_enum, value_name = "FORMAT", conflicts_with_all = ["step", "speed"])]
+    pub format: Option<CastFormat>,
+    /// Run it again in a throw-away server of this kind, and compare tags, errors, numbers of rows,
+    /// and the rows where nothing was masked.
+    #[arg(long, value_enum, requires = "schema", conflicts_with_all = ["step", "speed", "format"])]
+    pub against: Option<Against>,
+    /// SQL to load into the throw-away server first: a schema, or a dump in plain format. It is run
+    /// as superuser of that server, so take one that you trust.
+    #[arg(long, value_name = "FILE", requires = "against")]
+    pub schema: Option<PathBuf>,
+    /// Where to look.
+    #[command(flatten)]
+    pub source: Source,
+}
+
+/// Versions of the asciicast format.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum CastFormat {
+    /// Version 3.
+    Asciicast,
+    /// Version 2, which older players want.
+    AsciicastV2,
+}
+
+/// What a session is run again in.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Against {
+    /// This machine's own PostgreSQL.
+    Postgres,
 }
 
 /// How a report is written.

@@ -11,6 +11,7 @@ mod folder;
 pub mod issuer;
 mod people;
 mod place;
+pub mod sandbox;
 mod show;
 mod tour;
 

@@ -107,6 +107,7 @@ pub mod policy;
 
 pub mod audit;
 
+pub mod replay;
 pub mod upstream;
 pub mod witness;
 

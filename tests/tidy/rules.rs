@@ -19,8 +19,8 @@ pub(crate) const STAGES: [&str; 10] = [
 pub(crate) const GROUND: [&str; 3] = ["limits", "fault", "note"];
 
 /// Modules above the stages; no stage imports one.
-pub(crate) const ABOVE: [&str; 8] =
-    ["pipeline", "admin", "cli", "commands", "config", "demo", "shutdown", "witness"];
+pub(crate) const ABOVE: [&str; 9] =
+    ["pipeline", "admin", "cli", "commands", "config", "demo", "replay", "shutdown", "witness"];
 
 /// Outside crates and where each may be named: a path prefix of `gateway/src`, where a `.rs`
 /// ending means that one file. A crate that is swapped or audited is then one place to look at.

@@ -5,6 +5,7 @@
 
 pub(in crate::audit) mod archive;
 
+use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -46,6 +47,21 @@ pub(in crate::audit) fn payload_name(sequence: u64, entry: &Entry) -> Option<Str
     let media = &entry.pl.as_ref()?.media;
     let plain = !media.is_empty() && media.bytes().all(|byte| byte.is_ascii_lowercase());
     plain.then(|| format!("payload/{sequence}.{media}"))
+}
+
+/// The entries of a session's bundle that was judged intact, in order, each with its payload where
+/// the bundle has it; `None` when it is no such bundle.
+pub fn entries(bytes: &[u8]) -> Option<Vec<(Entry, Option<Vec<u8>>)>> {
+    let files: HashMap<&str, &[u8]> = archive::read(bytes)?.into_iter().collect();
+    let lines = files.get(LEAVES)?.strip_suffix(b"\n")?;
+    let mut entries = Vec::new();
+    for (line, sequence) in lines.split(|byte| *byte == b'\n').zip(0..) {
+        let entry = Entry::read(line).ok()?;
+        let payload = payload_name(sequence, &entry).and_then(|name| files.get(name.as_str()));
+        let payload = payload.map(|payload| payload.to_vec());
+        entries.push((entry, payload));
+    }
+    Some(entries)
 }
 
 /// Writes the bundle of a session in a folder that no gateway holds to a new file; false when

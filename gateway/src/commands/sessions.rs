@@ -1,5 +1,6 @@
 //! `portcullis sessions`: what was recorded, from a running gateway or a folder at rest.
 
+mod replay;
 mod work;
 
 use std::io::Write;
@@ -36,6 +37,7 @@ pub(super) async fn run(command: Sessions, out: &mut (dyn Write + Send)) -> Resu
             };
             print(out, &report)
         }
+        Sessions::Replay(args) => replay::run(args, out).await,
         Sessions::Show { id, source } => {
             let id = checked(&id)?;
             match &source.dir {

@@ -1,8 +1,8 @@
 //! A real PostgreSQL with the shop in it: the machine's own server, on loopback, over TLS, in a
 //! temporary folder. It is stopped and its data removed when its value is dropped.
 
-mod account;
-mod programs;
+pub(super) mod account;
+pub(super) mod programs;
 
 use std::fs;
 use std::io::Write as _;

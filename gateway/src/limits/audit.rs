@@ -64,6 +64,8 @@ pub const REPORT_LINE_CHARS_MAX: usize = 400;
 pub const REPORT_ENTRIES_MAX: usize = 100_000;
 /// Sessions of one task or ticket that one report holds.
 pub const WORK_SESSIONS_MAX: usize = 200;
+/// Longest pause that a replay in a terminal keeps.
+pub const REPLAY_PAUSE_SECS_MAX: u64 = 5;
 /// Longest call an operator may configure.
 pub const PLUGIN_CALL_MILLIS_MAX: u64 = 10_000;
 /// Largest component file.

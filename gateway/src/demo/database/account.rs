@@ -14,13 +14,13 @@ const ACCOUNTS: &str = "/etc/passwd";
 
 /// The caller, or an unprivileged account in its place.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct Account {
+pub(in crate::demo) struct Account {
     change: Option<(u32, u32)>,
 }
 
 impl Account {
     /// The account that may own `dir`, a folder that the caller has just made.
-    pub(super) fn for_servers(dir: &Path) -> Result<Self, Error> {
+    pub(in crate::demo) fn for_servers(dir: &Path) -> Result<Self, Error> {
         let made = fs::metadata(dir).map_err(|error| Error::file("read", dir, &error))?;
         if made.uid() != 0 {
             return Ok(Self { change: None });
@@ -42,14 +42,14 @@ impl Account {
     }
 
     /// Makes a command run as this account.
-    pub(super) fn run(self, command: &mut Command) {
+    pub(in crate::demo) fn run(self, command: &mut Command) {
         if let Some((uid, gid)) = self.change {
             command.uid(uid).gid(gid);
         }
     }
 
     /// Gives a file or folder to this account.
-    pub(super) fn own(self, path: &Path) -> Result<(), Error> {
+    pub(in crate::demo) fn own(self, path: &Path) -> Result<(), Error> {
         let Some((uid, gid)) = self.change else { return Ok(()) };
         chown(path, Some(uid), Some(gid)).map_err(|error| Error::file("give away", path, &error))
     }

@@ -17,14 +17,14 @@ const CLIENT: &str = "psql";
 
 /// One installation's server programs, and a client.
 #[derive(Clone, Debug)]
-pub(super) struct Programs {
+pub(in crate::demo) struct Programs {
     dir: PathBuf,
     psql: PathBuf,
 }
 
 impl Programs {
     /// The folder that `PG_BIN` names, or the newest of Debian's, or one in `PATH`.
-    pub(super) fn find() -> Result<Self, Error> {
+    pub(in crate::demo) fn find() -> Result<Self, Error> {
         let path = std::env::var_os("PATH").unwrap_or_default();
         let given = std::env::var_os(FOLDER_VARIABLE).filter(|dir| !dir.is_empty());
         Self::among(given.as_deref(), Path::new(DEBIAN), &path)
@@ -53,12 +53,12 @@ impl Programs {
     }
 
     /// One of the server's programs.
-    pub(super) fn server(&self, name: &str) -> PathBuf {
+    pub(in crate::demo) fn server(&self, name: &str) -> PathBuf {
         self.dir.join(name)
     }
 
     /// The client, as a user's shell finds it.
-    pub(super) fn psql(&self) -> &Path {
+    pub(in crate::demo) fn psql(&self) -> &Path {
         &self.psql
     }
 }
