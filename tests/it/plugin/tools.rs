@@ -81,7 +81,7 @@ fn a_plugin_is_asked_tested_and_measured() {
     write("torn.json", "{ \"sql\": ");
     run("deny.wasm", "torn.json", "torn.json: EOF");
     write("both.json", r#"{ "sql": "SELECT 1", "columns": [] }"#);
-    run("deny.wasm", "both.json", "expected either `sql`, or `columns`");
+    run("deny.wasm", "both.json", "expected either `sql`, `operation` or `part`, or `columns`");
     write("syntax.json", r#"{ "sql": "SELEC 1" }"#);
     run("deny.wasm", "syntax.json", "syntax error");
 
