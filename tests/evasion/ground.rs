@@ -66,7 +66,9 @@ pub(crate) struct Ground {
 impl Ground {
     /// With a gateway for each of these guards; `None` is the one that lets everything through.
     pub(crate) fn new(guards: &[Option<Guard>]) -> Self {
-        let postgres = Postgres::start_with(&["wal_level=logical"]);
+        // Autovacuum would write to the stream of changes and refresh statistics at a time of its
+        // own, so that two databases differ by more than their hidden values.
+        let postgres = Postgres::start_with(&["wal_level=logical", "autovacuum=off"]);
         // The mightiest role there is: nothing but the gateway stands in a case's way.
         let might = format!("ALTER ROLE {APP_ROLE} SUPERUSER");
         postgres.admin().run(&might).success("making the role mighty");

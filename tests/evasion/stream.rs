@@ -82,7 +82,8 @@ pub(crate) const CASES: &[Case] = &[
     .after(
         "SELECT pg_create_logical_replication_slot('s_{database}', 'test_decoding'); \
          CREATE VIEW changes AS \
-         SELECT data FROM pg_logical_slot_peek_changes('s_{database}', NULL, NULL)",
+         SELECT data FROM pg_logical_slot_peek_changes('s_{database}', NULL, NULL, \
+         'skip-empty-xacts', '1')",
     )
     .script()
     .undo(FORGET),
