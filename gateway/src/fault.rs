@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use crate::limits::CLAIM_SHOWN_CHARS_MAX;
+
 /// Whose fault a refusal or failure is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Blame {
@@ -70,3 +72,17 @@ impl std::fmt::Display for Fault {
 }
 
 impl std::error::Error for Fault {}
+
+/// Text of a caller as an error may repeat it: quoted, ASCII, escaped and clipped.
+pub fn shown(text: &str) -> String {
+    let mut out = String::from("\"");
+    for (index, symbol) in text.chars().enumerate() {
+        if index == CLAIM_SHOWN_CHARS_MAX {
+            out.push_str("...");
+            break;
+        }
+        out.extend(symbol.escape_default());
+    }
+    out.push('"');
+    out
+}

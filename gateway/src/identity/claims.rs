@@ -3,10 +3,10 @@
 use serde_json::{Map, Value};
 
 use super::jwk::Key;
-use super::refusal::{clock, refuse, shown};
+use super::refusal::{clock, refuse};
 use super::rules::Rules;
 use super::{Actor, Claims};
-use crate::fault::Fault;
+use crate::fault::{Fault, shown};
 use crate::limits::{
     ACTORS_DEPTH_MAX, AUDIENCES_COUNT_MAX, CLAIM_TEXT_BYTES_MAX, GROUPS_COUNT_MAX, SCOPES_COUNT_MAX,
 };

@@ -18,9 +18,9 @@ use openidconnect::{AsyncHttpClient, DiscoveryError, HttpRequest, HttpResponse, 
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
-use super::refusal::{misconfigured, shown};
+use super::refusal::misconfigured;
 use super::rules::Rules;
-use crate::fault::Fault;
+use crate::fault::{Fault, shown};
 use crate::limits::{ISSUER_DOCUMENT_BYTES_MAX, ISSUER_FETCH_MILLIS_MAX, ISSUER_HEADERS_BYTES_MAX};
 
 /// A key set as fetched.

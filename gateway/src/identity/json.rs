@@ -1,14 +1,10 @@
-//! JSON that means one thing only: a repeated member name is an error at any depth.
+//! The JSON of tokens and key sets: objects that mean one thing only.
 //!
-//! RFC 8259 section 4 leaves repeated names to the reader, so two readers of one token may see
-//! two different audiences. RFC 7515 section 4 lets a verifier refuse them; this one does.
+//! RFC 7515 section 4 lets a verifier refuse repeated member names; this one does.
 
-use std::fmt;
-
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-use super::refusal::shown;
+use crate::protocol::json::strict;
 
 /// Reads one JSON object that fills `bytes`.
 ///
@@ -16,75 +12,9 @@ use super::refusal::shown;
 /// What is wrong, without any value of the text: not UTF-8, not JSON, trailing bytes, a number
 /// out of range, nested deeper than 127, a repeated member, or not an object.
 pub fn parse_object(bytes: &[u8]) -> Result<Map<String, Value>, String> {
-    match serde_json::from_slice::<Strict>(bytes) {
-        Ok(Strict(Value::Object(map))) => Ok(map),
+    match strict(bytes) {
+        Ok(Value::Object(map)) => Ok(map),
         Ok(_) => Err("it is not a JSON object".into()),
         Err(error) => Err(error.to_string()),
-    }
-}
-
-struct Strict(Value);
-
-impl<'de> Deserialize<'de> for Strict {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Build).map(Strict)
-    }
-}
-
-struct Build;
-
-impl<'de> Visitor<'de> for Build {
-    type Value = Value;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JSON")
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
-        Ok(Value::Bool(value))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_string<E>(self, value: String) -> Result<Value, E> {
-        Ok(value.into())
-    }
-
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
-        let mut items = Vec::new();
-        while let Some(Strict(item)) = seq.next_element()? {
-            items.push(item);
-        }
-        Ok(Value::Array(items))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
-        let mut map = Map::new();
-        while let Some(name) = access.next_key::<String>()? {
-            if map.contains_key(&name) {
-                return Err(A::Error::custom(format!("member {} is repeated", shown(&name))));
-            }
-            let Strict(value) = access.next_value()?;
-            map.insert(name, value);
-        }
-        Ok(Value::Object(map))
     }
 }

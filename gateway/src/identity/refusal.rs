@@ -1,7 +1,6 @@
 //! The words of a refusal: one stable code per reason, and never the text of a token.
 
-use crate::fault::{Blame, Fault};
-use crate::limits::CLAIM_SHOWN_CHARS_MAX;
+use crate::fault::{Blame, Fault, shown};
 
 /// SQLSTATE `invalid_authorization_specification` (PostgreSQL Appendix A).
 pub(super) const SQLSTATE: &str = "28000";
@@ -27,20 +26,6 @@ pub(super) fn unavailable(issuer_name: &str, why: &str) -> Fault {
         format!("the signing keys of issuer {} can't be checked now: {why}", shown(issuer_name)),
     )
     .hint("try again in a minute; if it stays, ask the gateway's operator to look at its status")
-}
-
-/// Text of a claim as an error may repeat it: quoted, ASCII, escaped and clipped.
-pub(super) fn shown(text: &str) -> String {
-    let mut out = String::from("\"");
-    for (index, symbol) in text.chars().enumerate() {
-        if index == CLAIM_SHOWN_CHARS_MAX {
-            out.push_str("...");
-            break;
-        }
-        out.extend(symbol.escape_default());
-    }
-    out.push('"');
-    out
 }
 
 /// Seconds since the epoch as RFC 3339 in UTC, for people.

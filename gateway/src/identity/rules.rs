@@ -4,9 +4,9 @@ use std::net::IpAddr;
 
 use openidconnect::url::{Host, Url};
 
-use super::refusal::{misconfigured, shown};
+use super::refusal::misconfigured;
 use super::{Algorithm, IssuerSettings};
-use crate::fault::Fault;
+use crate::fault::{Fault, shown};
 use crate::limits::SKEW_SECS_MAX;
 
 /// An issuer's settings after every check that needs no network.

@@ -9,10 +9,10 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
 use super::jwk::{Algorithm, Key, KeySet, Lookup};
-use super::refusal::{refuse, shown};
+use super::refusal::refuse;
 use super::rules::Rules;
 use super::{Claims, claims, json};
-use crate::fault::Fault;
+use crate::fault::{Fault, shown};
 use crate::limits::{CLAIM_TEXT_BYTES_MAX, TOKEN_BYTES_MAX};
 
 /// What the JOSE header of an acceptable token says (RFC 7515 section 4).

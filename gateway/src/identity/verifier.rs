@@ -8,12 +8,12 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::keys::Keys;
-use super::refusal::{clock, misconfigured, refuse, shown};
+use super::refusal::{clock, misconfigured, refuse};
 use super::rules::Rules;
 use super::token::{self, Compact, fingerprint};
 use super::verdict::Verdicts;
 use super::{IssuerSettings, Principal, Token};
-use crate::fault::{Blame, Fault};
+use crate::fault::{Blame, Fault, shown};
 use crate::limits::TOKEN_BYTES_MAX;
 
 /// Verifies tokens of the configured issuers. Share it behind an [`Arc`].

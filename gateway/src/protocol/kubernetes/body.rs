@@ -1,14 +1,12 @@
 //! What the body of a write says: read strictly, since the API server takes the last of two equal
 //! keys and others the first.
 
-use std::fmt;
-
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
-use serde_json::{Map, Number, Value};
+use serde_json::{Map, Value};
 
 use super::{malformed, unreadable};
 use crate::fault::Fault;
 use crate::limits::{KUBERNETES_CHANGES_MAX, KUBERNETES_IMAGES_MAX};
+use crate::protocol::json::strict;
 
 /// How a body is to be read.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -73,7 +71,7 @@ pub struct Body {
 /// # Errors
 /// It is no JSON, or has a key twice, or is no patch of its form.
 pub fn read(bytes: &[u8], form: Form) -> Result<Body, Fault> {
-    let Strict(value) = serde_json::from_slice(bytes).map_err(|error| {
+    let value = strict(bytes).map_err(|error| {
         let what = match form {
             Form::ApplyPatch => "the body of the apply is not read; send it as JSON, which is YAML",
             _ => "the body is not read as JSON",
@@ -163,63 +161,6 @@ fn images(key: &str, value: &Value, found: &mut Vec<String>) {
         }
         Value::Array(list) => list.iter().for_each(|value| images(key, value, found)),
         _ => {}
-    }
-}
-
-/// JSON in which no object has a key twice.
-pub(super) struct Strict(pub(super) Value);
-
-impl<'de> Deserialize<'de> for Strict {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(StrictVisitor).map(Self)
-    }
-}
-
-struct StrictVisitor;
-
-impl<'de> Visitor<'de> for StrictVisitor {
-    type Value = Value;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JSON")
-    }
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
-        Ok(value.into())
-    }
-    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-        Ok(value.into())
-    }
-    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        Ok(value.into())
-    }
-    fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
-        Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("no number"))
-    }
-    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-        Ok(value.into())
-    }
-    fn visit_string<E>(self, value: String) -> Result<Value, E> {
-        Ok(value.into())
-    }
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value, A::Error> {
-        let mut values = Vec::new();
-        while let Some(Strict(value)) = list.next_element()? {
-            values.push(value);
-        }
-        Ok(Value::Array(values))
-    }
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
-        let mut fields = Map::new();
-        while let Some((key, Strict(value))) = map.next_entry::<String, Strict>()? {
-            if fields.contains_key(&key) {
-                return Err(A::Error::custom(format!("the key {key:?} stands there twice")));
-            }
-            fields.insert(key, value);
-        }
-        Ok(Value::Object(fields))
     }
 }
 
