@@ -11,7 +11,7 @@ pub use body::{
     SessionTorn,
 };
 pub(in crate::audit) use body::{listed, overheard};
-pub use notice::{AnchorCheck, AnchorOutcome, Event, Refusal, SessionNote};
+pub use notice::{AnchorCheck, AnchorOutcome, Event, Recovery, Refusal, SessionNote};
 pub use token::TokenBinding;
 
 use serde::de::DeserializeOwned;

@@ -5,50 +5,13 @@ use std::fs::{self, DirBuilder};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use serde::{Deserialize, Serialize};
-
-use super::entry::{AnchorCheck, Event, clip};
+use super::entry::{AnchorCheck, Event, Recovery, clip};
 use super::reader::Reader;
 use super::{Error, LogSettings, Standing, keys, store};
 use crate::audit::checkpoint::hex;
 
 /// Beside a log that was put aside: who did it and why, until the next log says so.
 const FILE: &str = "recovery.json";
-
-/// Who begins anew, and why.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(deny_unknown_fields)]
-struct Recovery {
-    /// The person, as they name themselves; the file system vouches for no more.
-    by: String,
-    /// Why.
-    reason: String,
-    /// Origin of the log that was put aside.
-    origin: String,
-    /// Entries that it had.
-    size: u64,
-    /// Root over them, hex.
-    root: String,
-    /// The folder that it was put aside as.
-    kept_as: String,
-    /// What the anchors said of it.
-    anchors: Vec<AnchorCheck>,
-}
-
-impl Recovery {
-    /// The event that the next log begins with.
-    fn event(self) -> Event {
-        Event::Recovered {
-            by: self.by,
-            reason: self.reason,
-            origin: self.origin,
-            size: self.size,
-            root: self.root,
-            kept_as: self.kept_as,
-            anchors: self.anchors,
-        }
-    }
-}
 
 fn failed(path: &Path, act: &'static str) -> impl FnOnce(std::io::Error) -> Error {
     let path = path.to_owned();
@@ -108,7 +71,7 @@ pub(in crate::audit) fn left(dir: &Path) -> Result<Option<Event>, Error> {
     let bytes = fs::read(&path).map_err(failed(&path, "read"))?;
     let recovery: Recovery = serde_json::from_slice(&bytes)
         .map_err(|error| failed(&path, "read")(std::io::Error::other(error)))?;
-    Ok(Some(recovery.event()))
+    Ok(Some(Event::Recovered(recovery)))
 }
 
 /// Removes the word once it is in the log.

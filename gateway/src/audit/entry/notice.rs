@@ -92,6 +92,25 @@ pub struct AnchorCheck {
     pub detail: String,
 }
 
+/// Who began a log anew in place of another, and why.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Recovery {
+    /// The person, as they name themselves; the file system vouches for no more.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// Origin of the log that was put aside; empty when there was none.
+    pub origin: String,
+    /// Entries that it had.
+    pub size: u64,
+    /// Root over them, hex.
+    pub root: String,
+    /// The folder that it was put aside as.
+    pub kept_as: String,
+    /// What the anchors said of it.
+    pub anchors: Vec<AnchorCheck>,
+}
+
 /// Something of the gateway itself.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
@@ -202,22 +221,7 @@ pub enum Event {
         reason: String,
     },
     /// This log was begun by a person in place of one that an anchor contradicted.
-    Recovered {
-        /// Who, as they named themselves.
-        by: String,
-        /// Why.
-        reason: String,
-        /// Origin of the log before; empty when there was none.
-        origin: String,
-        /// Entries that it had.
-        size: u64,
-        /// Root over them, hex.
-        root: String,
-        /// The folder that it was put aside as.
-        kept_as: String,
-        /// What the anchors said of it.
-        anchors: Vec<AnchorCheck>,
-    },
+    Recovered(Recovery),
     /// There is room again after a halt.
     Resume {
         /// How long the halt took, milliseconds.
@@ -235,7 +239,7 @@ impl Event {
     pub(in crate::audit) fn clipped(mut self) -> Self {
         match &mut self {
             Self::AnchorsChecked { anchors } => clip_checks(anchors),
-            Self::Recovered { by, reason, anchors, .. } => {
+            Self::Recovered(Recovery { by, reason, anchors, .. }) => {
                 *by = clip(by);
                 *reason = clip(reason);
                 clip_checks(anchors);
