@@ -202,16 +202,20 @@ impl Drop for Database {
         if !self.started || !self.data().join("postmaster.pid").exists() {
             return;
         }
-        // It blocks for the fraction of a second that an immediate shutdown takes: nothing may
-        // run on while the server still writes into the folder that is removed next.
-        let mut stop = self.program("pg_ctl");
-        let stop = stop.as_std_mut();
-        stop.args(["stop", "--mode", "immediate", "--wait", "--silent"]);
-        stop.args(["--timeout", &DEMO_STOP_SECS_MAX.to_string()]).arg("--pgdata").arg(self.data());
-        stop.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        if !stop.status().is_ok_and(|status| status.success()) {
-            tracing::error!("PostgreSQL in {} does not stop", self.dir.path().display());
-        }
+        stop_at_once(self.program("pg_ctl"), &self.data(), self.dir.path());
+    }
+}
+
+/// Stops a server in the middle of whatever it does. It blocks for the fraction of a second that
+/// this takes: nothing may run on while the server still writes into the folder that is removed
+/// next.
+pub(super) fn stop_at_once(mut pg_ctl: Command, data: &Path, dir: &Path) {
+    let stop = pg_ctl.as_std_mut();
+    stop.args(["stop", "--mode", "immediate", "--wait", "--silent"]);
+    stop.args(["--timeout", &DEMO_STOP_SECS_MAX.to_string()]).arg("--pgdata").arg(data);
+    stop.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    if !stop.status().is_ok_and(|status| status.success()) {
+        tracing::error!("PostgreSQL in {} does not stop", dir.display());
     }
 }
 

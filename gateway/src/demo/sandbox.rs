@@ -4,7 +4,6 @@
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -14,7 +13,7 @@ use super::Error;
 use super::child::Child;
 use super::database::account::Account;
 use super::database::programs::Programs;
-use crate::limits::{DEMO_PROGRAM_SECS_MAX, DEMO_STOP_SECS_MAX};
+use crate::limits::DEMO_PROGRAM_SECS_MAX;
 
 /// The database that the schema is loaded into.
 pub const DATABASE: &str = "replay";
@@ -46,14 +45,11 @@ impl Sandbox {
         let account = Account::for_servers(dir.path())?;
         let mut sandbox = Self { programs, account, started: false, dir };
         sandbox.serve().await?;
-        let name = role.replace('"', "\"\"");
-        let role = format!("CREATE DATABASE {DATABASE};\nCREATE ROLE \"{name}\" LOGIN;\n");
-        let role = if role.contains(&format!("\"{SUPERUSER}\"")) {
-            format!("CREATE DATABASE {DATABASE};\n")
-        } else {
-            role
-        };
-        sandbox.load(SUPERUSER, &role).await?;
+        sandbox.load(SUPERUSER, &format!("CREATE DATABASE {DATABASE};\n")).await?;
+        if role != SUPERUSER {
+            let name = role.replace('"', "\"\"");
+            sandbox.load(SUPERUSER, &format!("CREATE ROLE \"{name}\" LOGIN;\n")).await?;
+        }
         sandbox.load(DATABASE, schema).await?;
         Ok(sandbox)
     }
@@ -123,14 +119,7 @@ impl Drop for Sandbox {
         if !self.started {
             return;
         }
-        let mut stop = self.program("pg_ctl");
-        let stop = stop.as_std_mut();
-        stop.args(["stop", "--mode", "immediate", "--wait", "--silent"]);
-        stop.args(["--timeout", &DEMO_STOP_SECS_MAX.to_string()]).arg("--pgdata").arg(self.data());
-        stop.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        if !stop.status().is_ok_and(|status| status.success()) {
-            tracing::error!("PostgreSQL in {} does not stop", self.dir.path().display());
-        }
+        super::database::stop_at_once(self.program("pg_ctl"), &self.data(), self.dir.path());
     }
 }
 
