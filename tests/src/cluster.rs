@@ -257,11 +257,7 @@ fn etcd(dir: &Path) -> (Server, u16) {
 
 /// Where scripts/kubernetes.sh leaves its programs.
 fn home() -> PathBuf {
-    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or_else(|| {
-        let home = std::env::var_os("HOME")?;
-        Some(Path::new(&home).join(".cache"))
-    });
-    let home = cache.expect("HOME is set").join("portcullis/kubernetes");
+    let home = folder::cache().join("kubernetes");
     assert!(home.exists(), "{} is missing: run scripts/setup.sh test", home.display());
     home
 }

@@ -51,11 +51,7 @@ fn listens(port: u16, within: Duration) -> bool {
 
 /// The program of a receiver from PyPI.
 fn program(name: &str) -> PathBuf {
-    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or_else(|| {
-        let home = std::env::var_os("HOME")?;
-        Some(Path::new(&home).join(".cache"))
-    });
-    let file = cache.expect("HOME is set").join("portcullis/receivers/bin").join(name);
+    let file = folder::cache().join("receivers/bin").join(name);
     assert!(file.exists(), "{} is missing: run scripts/setup.sh test", file.display());
     file
 }
