@@ -8,12 +8,13 @@ use tokio::time::{Instant, interval_at, sleep_until};
 
 use super::forward::Forward;
 use super::live::Live;
-use crate::audit::{ApprovalDecision, ApprovalOutcome};
+use crate::audit::{ApprovalDecision, ApprovalOutcome, Recorder};
 use crate::fault::{Blame, Fault};
 use crate::identity::Claims;
 use crate::limits::{HOLD_NOTICE_SECS, HOLD_READ_AHEAD_BYTES_MAX};
 use crate::policy::approval::{Answer, Given, Pending};
 use crate::policy::{Decided, Denied, Held};
+use crate::session::Session;
 
 /// What ended the waiting.
 enum Woken {
@@ -34,59 +35,98 @@ pub(super) async fn wait(
         live.recorder.late_approval(&late).await?;
         return Ok(held.grant(late.granted, &live.session, SystemTime::now()));
     }
-    let mut pending = match live.gateway.approvals.ask(&held, &live.session, now) {
+    let pending = match live.gateway.approvals.ask(&held, &live.session, now) {
         Ok(pending) => pending,
         Err(fault) => return Ok(Err(Box::new(held.refuse(fault)))),
     };
-    let deadline = pending.deadline();
-    let number =
-        live.recorder.hold(&held, pending.id(), pending.binding(), seconds(deadline)).await?;
+    let mut open = Open::record(&live.recorder, &live.session, held, pending).await?;
     let holding = Holding::start(live);
-    let woken = sleep(forward, &mut pending, deadline, now).await;
+    let woken = sleep(forward, &mut open.pending, now).await;
     drop(holding);
-    let id = pending.id().to_owned();
-    let record = async |decision, by: Option<Claims>, note: &str| {
-        let note = (!note.is_empty()).then(|| note.to_owned());
-        let outcome = ApprovalOutcome { id: id.clone(), number, decision, by, note };
-        live.recorder.approval(&outcome).await
-    };
     match woken {
-        Woken::Answer(given) => {
-            let result = match given.answer() {
-                Answer::Approve => ApprovalDecision::Approved,
-                Answer::Deny => ApprovalDecision::Denied,
-            };
-            record(result, Some(given.approver().clone()), given.note()).await?;
-            let now = SystemTime::now();
-            match pending.acknowledge(*given, now) {
-                Ok(granted) => Ok(held.grant(granted, &live.session, now)),
-                Err(fault) => Ok(Err(Box::new(held.refuse(fault)))),
-            }
-        }
-        Woken::Expired => {
-            record(ApprovalDecision::Expired, None, "").await?;
-            Ok(Err(Box::new(held.refuse(pending.expire(SystemTime::now())))))
-        }
+        Woken::Answer(given) => open.answered(*given).await,
+        Woken::Expired => open.expired().await,
         Woken::Withdrawn => {
-            record(ApprovalDecision::Withdrawn, None, "cancelled by the client").await?;
-            Ok(Err(Box::new(held.refuse(withdrawn(&id)))))
+            open.withdrawn("cancelled by the client").await?;
+            let fault = withdrawn(open.pending.id());
+            Ok(Err(Box::new(open.held.refuse(fault))))
         }
         Woken::ClientGone => {
-            record(ApprovalDecision::Withdrawn, None, "the client left").await?;
-            pending.leave(SystemTime::now());
+            open.withdrawn("the client left").await?;
+            open.pending.leave(SystemTime::now());
             Err(Fault::new(Blame::Client, "client_gone", "57014", "the client left"))
         }
     }
 }
 
-async fn sleep(
-    forward: &mut Forward<'_>,
-    pending: &mut Pending,
-    deadline: SystemTime,
-    now: SystemTime,
-) -> Woken {
+/// A question that is in the log and waits for its answer. Whatever becomes of it is recorded
+/// before it acts.
+pub(super) struct Open<'a> {
+    recorder: &'a Recorder,
+    session: &'a Session,
+    held: Held,
+    pub(super) pending: Pending,
+    number: u64,
+}
+
+/// What may run, or what must not, and why.
+type Settled = Result<Result<Decided, Box<Denied>>, Fault>;
+
+impl<'a> Open<'a> {
+    /// Records that the request waits.
+    pub(super) async fn record(
+        recorder: &'a Recorder,
+        session: &'a Session,
+        held: Held,
+        pending: Pending,
+    ) -> Result<Self, Fault> {
+        let until = seconds(pending.deadline());
+        let number = recorder.hold(&held, pending.id(), pending.binding(), until).await?;
+        Ok(Self { recorder, session, held, pending, number })
+    }
+
+    /// A person answered.
+    pub(super) async fn answered(self, given: Given) -> Settled {
+        let decision = match given.answer() {
+            Answer::Approve => ApprovalDecision::Approved,
+            Answer::Deny => ApprovalDecision::Denied,
+        };
+        self.ended(decision, Some(given.approver().clone()), given.note()).await?;
+        let now = SystemTime::now();
+        match self.pending.acknowledge(given, now) {
+            Ok(granted) => Ok(self.held.grant(granted, self.session, now)),
+            Err(fault) => Ok(Err(Box::new(self.held.refuse(fault)))),
+        }
+    }
+
+    /// Nobody answered in time.
+    pub(super) async fn expired(self) -> Settled {
+        self.ended(ApprovalDecision::Expired, None, "").await?;
+        let fault = self.pending.expire(SystemTime::now());
+        Ok(Err(Box::new(self.held.refuse(fault))))
+    }
+
+    /// Nobody waits any more, and why.
+    pub(super) async fn withdrawn(&self, why: &str) -> Result<(), Fault> {
+        self.ended(ApprovalDecision::Withdrawn, None, why).await
+    }
+
+    async fn ended(
+        &self,
+        decision: ApprovalDecision,
+        by: Option<Claims>,
+        note: &str,
+    ) -> Result<(), Fault> {
+        let (id, number) = (self.pending.id().to_owned(), self.number);
+        let note = (!note.is_empty()).then(|| note.to_owned());
+        let outcome = ApprovalOutcome { id, number, decision, by, note };
+        self.recorder.approval(&outcome).await
+    }
+}
+
+async fn sleep(forward: &mut Forward<'_>, pending: &mut Pending, now: SystemTime) -> Woken {
     let live = forward.live;
-    let left = deadline.duration_since(now).unwrap_or(Duration::ZERO);
+    let left = pending.deadline().duration_since(now).unwrap_or(Duration::ZERO);
     let expiry = sleep_until(Instant::now() + left);
     tokio::pin!(expiry);
     let every = Duration::from_secs(HOLD_NOTICE_SECS);

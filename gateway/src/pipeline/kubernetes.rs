@@ -125,8 +125,7 @@ impl Connection {
             }
             visits.remove(&key);
         }
-        let wanted = visit::Asked { target, role, client, peer: self.peer };
-        let opened = visit::open(&self.gateway, principal, &wanted).await;
+        let opened = visit::open(&self.gateway, principal, (target, role), client, self.peer).await;
         let visit = opened.map_err(|fault| (fault, Some(claims)))?;
         visits.insert(key, Arc::clone(&visit));
         Ok(visit)

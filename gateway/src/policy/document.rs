@@ -1,15 +1,12 @@
 //! Masking documents of an API server: each kind of value in one is a column, its values are the
 //! rows, and the maskers plan and look at them as at the result of a query.
 
-use std::sync::Arc;
-
 use bytes::{BufMut, Bytes, BytesMut};
 use serde_json::Value;
 
 use super::generation::Generation;
 use super::instances::Instances;
 use super::masking::MaskingMode;
-use super::mode::Marks;
 use super::plan::MaskedColumn;
 use super::{Masked, report};
 use crate::fault::{Blame, Fault};
@@ -24,7 +21,8 @@ use crate::protocol::{Outcome, Rows};
 
 impl Generation {
     /// Masks one document that answers a request; the bytes stay what they were where nothing in
-    /// them is hidden.
+    /// them is hidden. Of several parts the last one holds the document, and the others what was
+    /// hidden in it and how the plugins fared.
     ///
     /// # Errors
     /// It is no JSON, or a plugin failed or refused it: the document must be withheld.
@@ -33,9 +31,9 @@ impl Generation {
         instances: &mut Instances,
         info: &RequestInfo,
         bytes: Bytes,
-    ) -> Result<Masked, Fault> {
+    ) -> Result<Vec<Masked>, Fault> {
         if !self.masks() {
-            return Ok(Masked { rows: 1, ..report::words(bytes) });
+            return Ok(vec![stream(bytes)]);
         }
         let mut document: Value = serde_json::from_slice(&bytes).map_err(|error| {
             let what = format!("the target's answer is no JSON, so it is withheld: {error}");
@@ -44,32 +42,32 @@ impl Generation {
         let leaves = Leaves::of(info, &mut document);
         let columns = leaves.columns();
         let mut shown: Vec<Vec<Shown>> = Vec::with_capacity(columns.len());
-        let (mut masked_cells, mut hidden) = (0, Vec::new());
-        let mut marks = Arc::new(Marks::default());
+        let mut parts = Vec::new();
         for (at, part) in columns.chunks(RESULT_COLUMNS_MAX).enumerate() {
             let first = at * RESULT_COLUMNS_MAX;
             let mut plan = self.plan(instances, part)?;
             let rows = as_rows(&leaves, first, part.len());
             let masked = plan.mask(&rows)?;
-            masked_cells += masked.masked_cells;
-            hidden.extend(masked.hidden.iter().map(|column| MaskedColumn {
-                position: column.position + first,
-                ..column.clone()
-            }));
             shown.extend(compare(&leaves, first, part.len(), rows.frames(), &masked.frames)?);
-            marks = masked.marks;
+            let hidden = masked
+                .hidden
+                .iter()
+                .map(|column| MaskedColumn { position: column.position + first, ..column.clone() });
+            let hidden = hidden.collect();
+            parts.push(Masked { frames: Bytes::new(), rows: 0, hidden, ..masked });
         }
-        let frames = if masked_cells == 0 {
+        let frames = if parts.iter().all(|part| part.masked_cells == 0) {
             bytes
         } else {
-            leaves.put(info, &mut document, |column, place| {
+            leaves.put(&mut document, |column, place| {
                 // A value that nobody planned for does not leave.
                 let values = shown.get_mut(column).and_then(|values| values.get_mut(place));
                 values.map_or(Shown::Null, |value| std::mem::replace(value, Shown::Null))
             });
             document.to_string().into()
         };
-        Ok(Masked { frames, rows: 1, masked_cells, hidden: hidden.into(), outcome: None, marks })
+        parts.push(stream(frames));
+        Ok(parts)
     }
 
     /// Masks events of a watch: whole lines, one document each.
@@ -81,19 +79,13 @@ impl Generation {
         instances: &mut Instances,
         info: &RequestInfo,
         lines: &Bytes,
-    ) -> Result<Masked, Fault> {
-        let mut whole = Masked { rows: 0, ..report::words(Bytes::new()) };
-        let (mut frames, mut hidden) = (BytesMut::new(), Vec::new());
+    ) -> Result<Vec<Masked>, Fault> {
+        let mut parts = Vec::new();
         for line in lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-            let masked = self.mask_document(instances, info, lines.slice_ref(line))?;
-            frames.put_slice(&masked.frames);
-            frames.put_u8(b'\n');
-            whole.rows += masked.rows;
-            whole.masked_cells += masked.masked_cells;
-            hidden.extend(masked.hidden.iter().cloned());
-            whole.marks = masked.marks;
+            parts.extend(self.mask_document(instances, info, lines.slice_ref(line))?);
+            parts.push(report::words(Bytes::from_static(b"\n")));
         }
-        Ok(Masked { frames: frames.freeze(), hidden: hidden.into(), ..whole })
+        Ok(parts)
     }
 
     /// Masks whole lines of a log: values of the column `log`.
@@ -105,25 +97,29 @@ impl Generation {
         instances: &mut Instances,
         info: &RequestInfo,
         lines: &Bytes,
-    ) -> Result<Masked, Fault> {
+    ) -> Result<Vec<Masked>, Fault> {
         let ends = lines.ends_with(b"\n");
         let text = String::from_utf8_lossy(lines);
         let text = text.strip_suffix('\n').unwrap_or(&text);
         let list: Vec<&str> = text.split('\n').collect();
         let document = serde_json::json!({ "log": list }).to_string();
-        let masked = self.mask_document(instances, info, document.into())?;
-        let rows = list.len() as u64;
-        if masked.masked_cells == 0 {
-            return Ok(Masked { frames: lines.clone(), rows, ..masked });
+        let mut parts = self.mask_document(instances, info, document.into())?;
+        let changed = parts.iter().any(|part| part.masked_cells > 0);
+        let Some(whole) = parts.last_mut() else { return Ok(parts) };
+        whole.rows = list.len() as u64;
+        if !changed {
+            whole.frames = lines.clone();
+            return Ok(parts);
         }
-        let shown: Value = serde_json::from_slice(&masked.frames).unwrap_or_default();
+        let shown: Value = serde_json::from_slice(&whole.frames).unwrap_or_default();
         let shown = shown.get("log").and_then(Value::as_array).map(Vec::as_slice);
         let words = shown.unwrap_or_default().iter().map(|line| line.as_str().unwrap_or_default());
         let mut written = words.collect::<Vec<_>>().join("\n");
         if ends {
             written.push('\n');
         }
-        Ok(Masked { frames: written.into(), rows, ..masked })
+        whole.frames = written.into();
+        Ok(parts)
     }
 
     /// The first hidden field that a JSON patch tests, copies or moves: each would tell its value,
@@ -148,11 +144,6 @@ impl Generation {
         let learned = self.hidden(instances, &columns)?;
         let at = learned.columns.iter().position(Option::is_some);
         Ok(at.and_then(|at| paths.into_iter().nth(at)))
-    }
-
-    /// Whether anything of a reply may be hidden.
-    pub fn masks_replies(&self) -> bool {
-        self.masks()
     }
 }
 

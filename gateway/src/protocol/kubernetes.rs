@@ -76,11 +76,11 @@ const DISCOVERY: [&str; 9] = [
     ".well-known",
 ];
 
-/// Reads a request.
+/// Reads a request, and what the API server takes it for.
 ///
 /// # Errors
 /// It has no single meaning, or nobody could judge its body.
-pub fn request(asked: &Asked) -> Result<Request, Fault> {
+pub fn request(asked: &Asked) -> Result<(RequestInfo, Request), Fault> {
     let info = asked.place.info(&asked.method)?;
     let text = format!("{} {}", asked.method, asked.place.target());
     let opaque = info.subresource == "proxy" || info.verb == "proxy";
@@ -110,14 +110,15 @@ pub fn request(asked: &Asked) -> Result<Request, Fault> {
     let given = [("content-type", &asked.content_type), ("user-agent", &asked.user_agent)];
     headers.extend(given.iter().filter_map(|(name, value)| Some((*name, value.as_deref()?))));
     let wire = wire::encode(&asked.method, &asked.place.target(), &headers, &asked.body);
-    Ok(Request {
+    let request = Request {
         kind: Kind::KubernetesRequest,
         text: text.into(),
         facts: Arc::new(facts),
         parameters: parameters.into(),
         state: stateless(),
         wire,
-    })
+    };
+    Ok((info, request))
 }
 
 /// A request that could not be read, for its record: it says nothing but what was asked for.

@@ -11,7 +11,6 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use rustls::ClientConfig;
-use rustls::pki_types::ServerName;
 
 use super::tls;
 use super::{Account, TargetSettings};
@@ -25,7 +24,7 @@ use crate::session::Session;
 pub struct Server {
     scheme: &'static str,
     authority: String,
-    tls: Option<(ClientConfig, ServerName<'static>)>,
+    connector: HttpsConnector<HttpConnector>,
 }
 
 /// One session's way to an API server; its connections are not shared with other sessions.
@@ -49,9 +48,25 @@ pub struct Answer {
 impl Server {
     /// Reads the roots. The error is for the operator.
     pub fn new(settings: &TargetSettings) -> Result<Self, String> {
-        let tls = tls::client(&settings.tls, &[])?;
-        let authority = settings.address.clone();
-        Ok(Self { scheme: if tls.is_some() { "https" } else { "http" }, authority, tls })
+        let builder = HttpsConnectorBuilder::new();
+        let (scheme, connector) = match tls::client(&settings.tls, &[])? {
+            Some((config, name)) => {
+                let builder = builder.with_tls_config(config).https_only();
+                let builder = builder.with_server_name_resolver(FixedServerNameResolver::new(name));
+                ("https", builder.enable_http1().build())
+            }
+            // Only for a loopback address. The connector wants a configuration all the same.
+            None => {
+                let provider = rustls::crypto::aws_lc_rs::default_provider();
+                let config = ClientConfig::builder_with_provider(provider.into())
+                    .with_safe_default_protocol_versions()
+                    .map_err(|error| error.to_string())?
+                    .with_root_certificates(rustls::RootCertStore::empty())
+                    .with_no_client_auth();
+                ("http", builder.with_tls_config(config).https_or_http().enable_http1().build())
+            }
+        };
+        Ok(Self { scheme, authority: settings.address.clone(), connector })
     }
 
     /// A session's line. The account's token is sent on it and on nothing else.
@@ -59,29 +74,8 @@ impl Server {
     /// # Errors
     /// Who the caller is can't be said in a header.
     pub fn line(&self, account: &Account, session: &Session) -> Result<Line, Fault> {
-        let connector = match &self.tls {
-            Some((config, name)) => HttpsConnectorBuilder::new()
-                .with_tls_config(config.clone())
-                .https_only()
-                .with_server_name_resolver(FixedServerNameResolver::new(name.clone()))
-                .enable_http1()
-                .build(),
-            None => {
-                let provider = rustls::crypto::aws_lc_rs::default_provider();
-                let config = ClientConfig::builder_with_provider(provider.into())
-                    .with_safe_default_protocol_versions()
-                    .map_err(|error| unreachable(&error.to_string()))?
-                    .with_root_certificates(rustls::RootCertStore::empty())
-                    .with_no_client_auth();
-                HttpsConnectorBuilder::new()
-                    .with_tls_config(config)
-                    .https_or_http()
-                    .enable_http1()
-                    .build()
-            }
-        };
         Ok(Line {
-            client: Client::builder(TokioExecutor::new()).build(connector),
+            client: Client::builder(TokioExecutor::new()).build(self.connector.clone()),
             scheme: self.scheme,
             authority: self.authority.clone(),
             identity: identity(account, session)?,

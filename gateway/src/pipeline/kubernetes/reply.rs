@@ -31,7 +31,7 @@ enum Way {
 
 fn way(generation: &Generation, info: &RequestInfo) -> Way {
     match (info.verb.as_str(), info.subresource.as_str()) {
-        _ if !info.is_resource || !generation.masks_replies() => Way::Plain,
+        _ if !info.is_resource || !generation.masks() => Way::Plain,
         ("watch", _) => Way::Events,
         (_, "log") => Way::Lines,
         _ => Way::Document,
@@ -46,7 +46,7 @@ pub(super) fn guarded(
     asked: &Asked,
     judged: Judged,
 ) -> Judged {
-    if !generation.masks_replies() || judged.open().is_none() {
+    if !generation.masks() || judged.open().is_none() {
         return judged;
     }
     if info.subresource == "proxy" || info.verb == "proxy" {
@@ -98,7 +98,7 @@ async fn whole(
     mut answer: Answer,
 ) -> Result<Response<AnswerBody>, Fault> {
     let masked = match collect(visit, &mut answer).await {
-        Ok(bytes) if bytes.is_empty() => Ok(stream(bytes)),
+        Ok(bytes) if bytes.is_empty() => Ok(vec![stream(bytes)]),
         Ok(bytes) => {
             let mut instances = visit.instances();
             let masked = generation.mask_document(&mut instances, info, bytes);
@@ -109,7 +109,8 @@ async fn whole(
     };
     match masked {
         Ok(masked) => {
-            let parts = vec![(number, masked), (number, answered(answer.status))];
+            let parts = masked.into_iter().chain([answered(answer.status)]);
+            let parts = parts.map(|part| (number, part)).collect();
             let release = visit.recorder.release(parts).await?.await?;
             Ok(Head::of(answer.status, &answer.headers).released(release))
         }
@@ -205,8 +206,8 @@ impl Flow {
             if bytes.is_empty() {
                 continue;
             }
-            let masked = self.masked(bytes).await?;
-            let release = self.visit.recorder.release(vec![(self.number, masked)]).await?.await?;
+            let masked = self.masked(bytes).await?.into_iter().map(|part| (self.number, part));
+            let release = self.visit.recorder.release(masked.collect()).await?.await?;
             if !to_client.send(release).await {
                 return Ok(());
             }
@@ -234,9 +235,9 @@ impl Flow {
         Ok(Bytes::new())
     }
 
-    async fn masked(&self, bytes: Bytes) -> Result<Masked, Fault> {
+    async fn masked(&self, bytes: Bytes) -> Result<Vec<Masked>, Fault> {
         if self.way == Way::Plain {
-            return Ok(stream(bytes));
+            return Ok(vec![stream(bytes)]);
         }
         let mut instances = self.visit.instances();
         let masked = match self.way {

@@ -34,14 +34,6 @@ pub(super) struct Visit {
     over: watch::Sender<Option<Fault>>,
 }
 
-/// What a client wants to open.
-pub(super) struct Asked<'a> {
-    pub(super) target: &'a str,
-    pub(super) role: &'a str,
-    pub(super) client: &'a str,
-    pub(super) peer: SocketAddr,
-}
-
 /// Sets of instances that a session keeps while no request uses them.
 const IDLE_MAX: usize = 4;
 
@@ -49,13 +41,15 @@ const IDLE_MAX: usize = 4;
 pub(super) async fn open(
     gateway: &Arc<Gateway>,
     principal: Principal,
-    asked: &Asked<'_>,
+    (target, role): (&str, &str),
+    client: &str,
+    peer: SocketAddr,
 ) -> Result<Arc<Visit>, Fault> {
-    let target = gateway.target(asked.target);
-    let target = target.filter(|target| target.settings.protocol == Protocol::Kubernetes);
-    let target = target.ok_or_else(|| unknown(asked.target))?;
+    let found = gateway.target(target);
+    let found = found.filter(|found| found.settings.protocol == Protocol::Kubernetes);
+    let target = found.ok_or_else(|| unknown(target))?;
     let settings = &target.settings;
-    let role = match asked.role {
+    let role = match role {
         "" => session::first_role(&principal, &settings.access).unwrap_or_default(),
         role => role,
     };
@@ -64,10 +58,10 @@ pub(super) async fn open(
         protocol: settings.protocol.word(),
         database: "",
         role,
-        client: asked.client,
+        client,
         task: None,
         ticket: None,
-        peer: asked.peer,
+        peer,
     };
     let session = session::open(principal, &settings.access, &wanted)?;
     let first = gateway.policies.current(session.target()).ok_or_else(no_policy)?;
@@ -156,11 +150,7 @@ impl Visit {
             return Err(fault);
         }
         let generation = self.generation();
-        let info = asked.place.info(&asked.method).and_then(|info| {
-            let request = kubernetes::request(&asked)?;
-            Ok((info, request))
-        });
-        let (info, request) = match info {
+        let (info, request) = match kubernetes::request(&asked) {
             Ok(read) => read,
             Err(fault) => {
                 let denied = refuse(kubernetes::unread(&asked), fault);

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::fixtures::*;
 use super::real::build;
-use crate::policy::Generation;
+use crate::policy::{Generation, Masked};
 use crate::protocol::kubernetes::path::RequestInfo;
 
 fn generation(settings: &str) -> Generation {
@@ -20,8 +20,10 @@ fn masked(generation: &Generation, resource: &str, document: &Value) -> (Value, 
     let info =
         RequestInfo { is_resource: true, resource: resource.into(), ..RequestInfo::default() };
     let bytes = Bytes::from(document.to_string());
-    let masked = generation.mask_document(&mut instances(), &info, bytes).unwrap();
-    (serde_json::from_slice(masked.frames()).unwrap(), masked.masked_cells())
+    let parts = generation.mask_document(&mut instances(), &info, bytes).unwrap();
+    let frames: Vec<u8> = parts.iter().flat_map(|part| part.frames().to_vec()).collect();
+    let cells = parts.iter().map(Masked::masked_cells).sum();
+    (serde_json::from_slice(&frames).unwrap(), cells)
 }
 
 #[test]
@@ -67,4 +69,35 @@ fn what_is_no_document_is_withheld() {
         let told = generation.mask_document(&mut instances(), &info, bytes.into()).unwrap_err();
         assert_eq!(told.code, "reply_malformed", "{bytes}");
     }
+}
+
+/// What was hidden in one event is in the record, whatever comes behind it.
+#[test]
+fn each_event_tells_what_was_hidden_in_it() {
+    let generation = generation(r#"{"columns":[{"origin":"core.secrets.data/a","mask":"null"}]}"#);
+    let info =
+        RequestInfo { is_resource: true, resource: "secrets".into(), ..RequestInfo::default() };
+    let event = |key: &str| json!({"type": "ADDED", "object": {"data": {key: "YQ=="}}}).to_string();
+    let lines = Bytes::from(format!("{}\n{}\n", event("a"), event("b")));
+    let parts = generation.mask_events(&mut instances(), &info, &lines).unwrap();
+    let frames: Vec<u8> = parts.iter().flat_map(|part| part.frames().to_vec()).collect();
+    let text = String::from_utf8(frames).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(lines[0].contains(r#""a":null"#) && lines[1].contains("YQ=="), "{text}");
+    assert_eq!(parts.iter().map(Masked::rows).sum::<u64>(), 2);
+    let hidden: Vec<&str> =
+        parts.iter().flat_map(Masked::hidden).map(|column| column.name.as_str()).collect();
+    assert_eq!(hidden, ["a"]);
+    assert!(parts.iter().all(|part| part.frames().is_empty() || part.hidden().is_empty()));
+}
+
+/// More kinds of values than a result may have columns: all of them are looked at.
+#[test]
+fn a_document_with_thousands_of_keys_is_masked_whole() {
+    let generation = generation(r#"{"columns":[{"origin":"core.secrets.data/*","mask":"null"}]}"#);
+    let data: serde_json::Map<String, Value> =
+        (0..4000).map(|at| (format!("k{at}"), json!("YQ=="))).collect();
+    let (shown, cells) = masked(&generation, "secrets", &json!({"kind": "Secret", "data": data}));
+    assert_eq!(cells, 4000);
+    assert!(!shown.to_string().contains("YQ=="));
 }

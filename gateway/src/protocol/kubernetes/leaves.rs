@@ -46,8 +46,7 @@ struct Name {
 /// The values of one document, by column.
 #[derive(Debug)]
 pub struct Leaves {
-    group: String,
-    resource: String,
+    info: RequestInfo,
     columns: Vec<(Name, Vec<Vec<u8>>)>,
     known: HashMap<Name, usize>,
 }
@@ -67,12 +66,7 @@ impl Leaves {
     /// Takes the values of a document that answers a request. A list, a table and an event of a
     /// watch are what they hold.
     pub fn of(info: &RequestInfo, document: &mut Value) -> Self {
-        let mut leaves = Self {
-            group: info.group.clone(),
-            resource: info.resource.clone(),
-            columns: Vec::new(),
-            known: HashMap::new(),
-        };
+        let mut leaves = Self { info: info.clone(), columns: Vec::new(), known: HashMap::new() };
         let mut walk = Walk::new(info);
         walk.document(document, &mut |name, shown| {
             let at = *leaves.known.entry(name.clone()).or_insert_with(|| {
@@ -89,25 +83,14 @@ impl Leaves {
 
     /// The columns, as maskers see them.
     pub fn columns(&self) -> Vec<Column> {
-        let group = if self.group.is_empty() { "core" } else { &self.group };
         let one = |(name, _): &(Name, Vec<Vec<u8>>)| {
-            let mut origins = vec![dotted([group, self.resource.as_str(), name.path.as_str()])];
-            if name.derived && !is_built_in(&self.group) {
-                origins.push(ANY_ORIGIN.to_owned());
-            }
-            Column {
-                name: name.path.rsplit('/').next().unwrap_or_default().to_owned(),
-                type_name: match name.form {
-                    Form::Text | Form::Base64 => "text",
-                    Form::Bytes => "bytea",
-                    Form::Scalar => "json",
-                }
-                .to_owned(),
-                type_oid: 0,
-                binary: false,
-                exact: origins.len() == 1,
-                origins,
-            }
+            let type_name = match name.form {
+                Form::Text | Form::Base64 => "text",
+                Form::Bytes => "bytea",
+                Form::Scalar => "json",
+            };
+            let any = name.derived && !is_built_in(&self.info.group);
+            named(&self.info, &name.path, type_name, any)
         };
         self.columns.iter().map(one).collect()
     }
@@ -118,14 +101,9 @@ impl Leaves {
     }
 
     /// Writes what became of each value into the same document, by column and place in it.
-    pub fn put(
-        &self,
-        info: &RequestInfo,
-        document: &mut Value,
-        mut become_of: impl FnMut(usize, usize) -> Shown,
-    ) {
+    pub fn put(&self, document: &mut Value, mut become_of: impl FnMut(usize, usize) -> Shown) {
         let mut places = vec![0; self.columns.len()];
-        Walk::new(info).document(document, &mut |name, _| {
+        Walk::new(&self.info).document(document, &mut |name, _| {
             let Some(&column) = self.known.get(name) else { return Shown::Null };
             let Some(place) = places.get_mut(column) else { return Shown::Null };
             *place += 1;
@@ -136,22 +114,25 @@ impl Leaves {
 
 /// The column of what a JSON pointer names; whatever is below it counts as named too.
 pub fn column(info: &RequestInfo, pointer: &str) -> Column {
-    let group = if info.group.is_empty() { "core" } else { &info.group };
     // What stands in a list has no name of its own.
     let part = |part: &&str| *part != "-" && part.parse::<u32>().is_err();
     let parts = pointer.split('/').skip(1).filter(part);
     let parts: Vec<String> = parts.map(|part| part.replace("~1", "/").replace("~0", "~")).collect();
     let path = parts.join("/");
-    let mut origins = vec![dotted([group, info.resource.as_str(), path.as_str()])];
-    if is_whole(&path) {
-        origins.push(ANY_ORIGIN.to_owned());
-    }
+    named(info, &path, "text", is_whole(&path))
+}
+
+/// A column of this path; with `any` its values may come from anywhere.
+fn named(info: &RequestInfo, path: &str, type_name: &str, any: bool) -> Column {
+    let group = if info.group.is_empty() { "core" } else { &info.group };
+    let mut origins = vec![dotted([group, info.resource.as_str(), path])];
+    origins.extend(any.then(|| ANY_ORIGIN.to_owned()));
     Column {
-        name: parts.last().cloned().unwrap_or_default(),
-        type_name: "text".to_owned(),
+        name: path.rsplit('/').next().unwrap_or_default().to_owned(),
+        type_name: type_name.to_owned(),
         type_oid: 0,
         binary: false,
-        exact: origins.len() == 1,
+        exact: !any,
         origins,
     }
 }

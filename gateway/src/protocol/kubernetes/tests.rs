@@ -17,7 +17,7 @@ fn asked(method: &str, target: &str, content_type: Option<&str>, body: &str) -> 
 }
 
 fn read(method: &str, target: &str, body: &str) -> Request {
-    request(&asked(method, target, None, body)).expect(target)
+    request(&asked(method, target, None, body)).expect(target).1
 }
 
 /// Verb, acts and class.

@@ -26,7 +26,7 @@ fn hidden(info: &RequestInfo, document: &Value, path: &str) -> Value {
     let leaves = Leaves::of(info, &mut document);
     let columns = leaves.columns();
     let hides = |at: usize| columns[at].origins[0].contains(path);
-    leaves.put(info, &mut document, |column, _| match hides(column) {
+    leaves.put(&mut document, |column, _| match hides(column) {
         true => Shown::Text("MASKED".to_owned()),
         false => Shown::Same,
     });
@@ -120,7 +120,7 @@ fn nothing_is_without_a_name() {
         let mut all = document.clone();
         let info = info("", "pods");
         let leaves = Leaves::of(&info, &mut all);
-        leaves.put(&info, &mut all, |_, _| Shown::Null);
+        leaves.put(&mut all, |_, _| Shown::Null);
         let rest = all.to_string();
         let words = ["\"text\"", "\"x\"", "\"y\"", "\"a\"]", "no json", "true", "1", "2", "3", "7"];
         for word in words {
