@@ -79,3 +79,27 @@ pub(in crate::audit) fn taken(dir: &Path) -> Result<(), Error> {
     let path = dir.join(FILE);
     fs::remove_file(&path).map_err(failed(&path, "remove"))
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_with_more_or_less_than_it_may_say_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let whole = serde_json::json!({"by": "ann", "reason": "r", "origin": "o", "size": 3,
+            "root": "00", "kept_as": "log.kept-1", "anchors": []});
+        let told = |word: &serde_json::Value| {
+            fs::write(dir.path().join(FILE), word.to_string()).unwrap();
+            left(dir.path())
+        };
+        assert!(matches!(told(&whole), Ok(Some(Event::Recovered(_)))));
+        let mut more = whole.clone();
+        more["approved_by"] = "bob".into();
+        assert!(told(&more).is_err());
+        let mut less = whole;
+        less.as_object_mut().unwrap().remove("reason");
+        assert!(told(&less).is_err());
+    }
+}

@@ -94,6 +94,7 @@ pub struct AnchorCheck {
 
 /// Who began a log anew in place of another, and why.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
 pub struct Recovery {
     /// The person, as they name themselves; the file system vouches for no more.
     pub by: String,
