@@ -187,7 +187,7 @@ pub fn stream(bytes: Bytes) -> Masked {
 }
 
 /// The values of some columns as DataRow messages: the first row holds the first value of each.
-fn as_rows(leaves: &Leaves, first: usize, width: usize) -> Rows {
+fn as_rows(leaves: &Leaves<'_>, first: usize, width: usize) -> Rows {
     let columns: Vec<&[Vec<u8>]> = (first..first + width).map(|at| leaves.values(at)).collect();
     let height = columns.iter().map(|values| values.len()).max().unwrap_or(0);
     let mut frames = BytesMut::new();
@@ -210,7 +210,7 @@ fn as_rows(leaves: &Leaves, first: usize, width: usize) -> Rows {
 
 /// What became of each value, by column.
 fn compare(
-    leaves: &Leaves,
+    leaves: &Leaves<'_>,
     first: usize,
     width: usize,
     before: &Bytes,

@@ -45,8 +45,8 @@ struct Name {
 
 /// The values of one document, by column.
 #[derive(Debug)]
-pub struct Leaves {
-    info: RequestInfo,
+pub struct Leaves<'a> {
+    info: &'a RequestInfo,
     columns: Vec<(Name, Vec<Vec<u8>>)>,
     known: HashMap<Name, usize>,
 }
@@ -62,11 +62,11 @@ pub enum Shown {
     Text(String),
 }
 
-impl Leaves {
+impl<'a> Leaves<'a> {
     /// Takes the values of a document that answers a request. A list, a table and an event of a
     /// watch are what they hold.
-    pub fn of(info: &RequestInfo, document: &mut Value) -> Self {
-        let mut leaves = Self { info: info.clone(), columns: Vec::new(), known: HashMap::new() };
+    pub fn of(info: &'a RequestInfo, document: &mut Value) -> Self {
+        let mut leaves = Self { info, columns: Vec::new(), known: HashMap::new() };
         let mut walk = Walk::new(info);
         walk.document(document, &mut |name, shown| {
             let at = *leaves.known.entry(name.clone()).or_insert_with(|| {
@@ -90,7 +90,7 @@ impl Leaves {
                 Form::Scalar => "json",
             };
             let any = name.derived && !is_built_in(&self.info.group);
-            named(&self.info, &name.path, type_name, any)
+            named(self.info, &name.path, type_name, any)
         };
         self.columns.iter().map(one).collect()
     }
@@ -103,7 +103,7 @@ impl Leaves {
     /// Writes what became of each value into the same document, by column and place in it.
     pub fn put(&self, document: &mut Value, mut become_of: impl FnMut(usize, usize) -> Shown) {
         let mut places = vec![0; self.columns.len()];
-        Walk::new(&self.info).document(document, &mut |name, _| {
+        Walk::new(self.info).document(document, &mut |name, _| {
             let Some(&column) = self.known.get(name) else { return Shown::Null };
             let Some(place) = places.get_mut(column) else { return Shown::Null };
             *place += 1;
