@@ -25,9 +25,10 @@ use crate::audit::{Error, Log};
 use crate::fault::{Blame, Fault};
 use crate::limits::{
     SEARCH_BATCH_BYTES, SEARCH_BATCH_ENTRIES, SEARCH_COMMIT_ENTRIES, SEARCH_COMMIT_MILLIS,
-    SEARCH_EXCERPT_CHARS, SEARCH_POLL_MILLIS, SEARCH_RETRY_MILLIS, SEARCH_TAIL_ENTRIES_MAX,
+    SEARCH_EXCERPT_CHARS, SEARCH_NICENESS, SEARCH_POLL_MILLIS, SEARCH_RETRY_MILLIS,
+    SEARCH_TAIL_ENTRIES_MAX,
 };
-use document::document;
+use document::Documents;
 use index::{Files, Keys, Place, Writer};
 pub use query::{Mistake, Query, parse};
 
@@ -144,12 +145,13 @@ impl Shared {
         let files = lock(&self.files).clone();
         // Taken first: what is indexed later is found in the log below.
         let indexed = if files.is_some() { self.indexed.load(Ordering::SeqCst) } else { 0 };
-        let mut follower = self.reader.follow();
+        let mut documents = Documents::new(self.reader.follow());
         let (mut hits, mut total, mut next) = (Vec::new(), 0_u64, indexed);
         let (mut size, mut whole) = (indexed, true);
         loop {
-            let stretch =
-                follower.stretch(next, SEARCH_BATCH_ENTRIES, SEARCH_BATCH_BYTES).map_err(words)?;
+            let follower = &documents.follower;
+            let stretch = follower.stretch(next, SEARCH_BATCH_ENTRIES, SEARCH_BATCH_BYTES);
+            let stretch = stretch.map_err(words)?;
             size = size.max(stretch.size);
             if stretch.entries.is_empty() {
                 break;
@@ -160,7 +162,7 @@ impl Shared {
             }
             for stored in stretch.entries {
                 next = stored.index + 1;
-                if document(&stored, &mut follower).map_err(words)?.fits(query) {
+                if documents.of(&stored).map_err(words)?.fits(query) {
                     total += 1;
                     hits.push(stored.index);
                 }
@@ -176,7 +178,7 @@ impl Shared {
         }
         let mut shown = Vec::new();
         for index in hits {
-            shown.extend(self.hit(index, query, &mut follower).map_err(words)?);
+            shown.extend(self.hit(index, query, &mut documents).map_err(words)?);
         }
         Ok(json!({
             "hits": shown,
@@ -196,17 +198,18 @@ impl Shared {
         &self,
         index: u64,
         query: &Query,
-        follower: &mut Follower,
+        documents: &mut Documents,
     ) -> Result<Option<Value>, Error> {
-        let Some(line) = follower.entry(index)? else { return Ok(None) };
+        let Some(line) = documents.follower.entry(index)? else { return Ok(None) };
         let stored = Stored { index, line };
-        if !document(&stored, follower)?.fits(query) {
+        if !documents.of(&stored)?.fits(query) {
             self.damaged();
             return Ok(None);
         }
         let Ok(entry) = Entry::read(&stored.line) else {
             return Ok(Some(json!({ "index": index, "type": "unreadable" })));
         };
+        let follower = &mut documents.follower;
         let start = follower.start(&entry)?;
         let asked = follower.asked(index, &entry)?;
         let body: Value = serde_json::from_str(entry.body.get()).unwrap_or_default();
@@ -235,6 +238,7 @@ impl Shared {
 
     /// The indexer's life.
     fn run(&self) {
+        stand_back();
         while !self.stop.load(Ordering::SeqCst) {
             match self.follow() {
                 Ok(End::Stopped) => return,
@@ -255,10 +259,10 @@ impl Shared {
         let anew = self.again.swap(false, Ordering::SeqCst);
         // What is open must not hold on to files that go.
         lock(&self.files).take();
-        let mut follower = self.reader.follow();
+        let mut documents = Documents::new(self.reader.follow());
         let keys = Keys::look(&self.keystore);
         let kept = if anew { None } else { Files::open(&self.dir) };
-        let kept = kept.filter(|(_, place)| self.usable(place, &keys, &follower));
+        let kept = kept.filter(|(_, place)| self.usable(place, &keys, &documents.follower));
         let (files, mut place) = match kept {
             Some(kept) => kept,
             None => (Files::create(&self.dir)?, Place::start(self.origin.clone(), keys)),
@@ -276,7 +280,7 @@ impl Shared {
             }
             place.keys = keys;
             let stopped = self.stop.load(Ordering::SeqCst);
-            let count = if stopped { 0 } else { add(&mut writer, &mut place, &mut follower)? };
+            let count = if stopped { 0 } else { add(&mut writer, &mut place, &mut documents)? };
             added.count(count);
             if added.due() || (stopped && added.entries > 0) {
                 writer.commit(&place)?;
@@ -303,6 +307,14 @@ impl Shared {
     }
 }
 
+/// Who waits for an answer comes first: on a busy machine the index falls behind, and a search says
+/// so. On Linux a niceness is that of a thread and of those that it starts (`setpriority(2)`).
+fn stand_back() {
+    if let Err(error) = rustix::process::setpriority_process(None, SEARCH_NICENESS) {
+        tracing::warn!("the search indexer runs at the priority of a session: {error}");
+    }
+}
+
 /// What was added since the last commit.
 #[derive(Default)]
 struct Added {
@@ -325,15 +337,18 @@ impl Added {
 }
 
 /// Adds the next entries; gives their number.
-fn add(writer: &mut Writer, place: &mut Place, follower: &mut Follower) -> Result<usize, String> {
+fn add(writer: &mut Writer, place: &mut Place, documents: &mut Documents) -> Result<usize, String> {
     let words = |error: Error| error.to_string();
+    let follower = &mut documents.follower;
     follower.forget_keys();
-    let stretch =
-        follower.stretch(place.next, SEARCH_BATCH_ENTRIES, SEARCH_BATCH_BYTES).map_err(words)?;
+    let stretch = follower.stretch(place.next, SEARCH_BATCH_ENTRIES, SEARCH_BATCH_BYTES);
+    let stretch = stretch.map_err(words)?;
     for stored in &stretch.entries {
-        writer.add(&document(stored, follower).map_err(words)?)?;
-        place.next = stored.index + 1;
-        place.leaf = hex(&leaf_hash(&stored.line));
+        writer.add(&documents.of(stored).map_err(words)?)?;
+    }
+    if let Some(last) = stretch.entries.last() {
+        place.next = last.index + 1;
+        place.leaf = hex(&leaf_hash(&last.line));
     }
     Ok(stretch.entries.len())
 }

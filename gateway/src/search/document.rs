@@ -1,5 +1,6 @@
 //! What of an entry can be found, and whether an entry is what a query asks for.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -8,7 +9,7 @@ use super::query::{Query, What, term, words};
 use crate::audit::Error;
 use crate::audit::entry::{Entry, TokenBinding, kind};
 use crate::audit::reader::{Asked, Follower, Stored};
-use crate::limits::SEARCH_TERMS_MAX;
+use crate::limits::{FOLLOWED_SESSIONS_MAX, SEARCH_TERMS_MAX};
 use crate::protocol::Facts;
 
 /// One entry as the index knows it.
@@ -19,52 +20,64 @@ pub(super) struct Document {
     pub(super) time: u64,
     /// `field:value`, in lower case, sorted.
     pub(super) terms: Vec<String>,
+    /// As those; what every entry of its session has.
+    pub(super) session: Arc<[String]>,
     pub(super) words: Vec<String>,
 }
 
-/// What an entry can be found by.
-pub(super) fn document(stored: &Stored, follower: &mut Follower) -> Result<Document, Error> {
-    let mut found = Document { index: stored.index, ..Document::default() };
-    let Ok(entry) = Entry::read(&stored.line) else {
-        found.terms.push(term("type", "unreadable"));
-        return Ok(found);
-    };
-    found.time = entry.ts;
-    let mut terms = Terms(Vec::new());
-    terms.put("type", &entry.kind);
-    if let Some(session) = &entry.sess {
-        terms.put("session", session);
+/// Makes documents of entries that follow one another.
+pub(super) struct Documents {
+    pub(super) follower: Follower,
+    /// What every entry of a session can be found by, by the session's id.
+    sessions: HashMap<String, Arc<[String]>>,
+}
+
+impl Documents {
+    pub(super) fn new(follower: Follower) -> Self {
+        Self { follower, sessions: HashMap::new() }
     }
-    if let Some(start) = follower.start(&entry)? {
-        terms.put("agent", &start.agent);
-        terms.put("target", &start.target);
-        terms.put("database", &start.database);
-        terms.put("role", &start.role);
-        for (field, work) in [("task", &start.task), ("ticket", &start.ticket)] {
-            terms.put(field, work.as_ref().map_or("", |work| &work.id));
+
+    /// What an entry can be found by.
+    pub(super) fn of(&mut self, stored: &Stored) -> Result<Document, Error> {
+        let mut found = Document { index: stored.index, ..Document::default() };
+        let Ok(entry) = Entry::read(&stored.line) else {
+            found.terms.push(term("type", "unreadable"));
+            return Ok(found);
+        };
+        found.time = entry.ts;
+        found.session = self.session(&entry)?;
+        let asked = self.follower.asked(stored.index, &entry)?;
+        found.add(&entry, asked);
+        Ok(found)
+    }
+
+    fn session(&mut self, entry: &Entry) -> Result<Arc<[String]>, Error> {
+        let Some(id) = &entry.sess else { return Ok(Arc::default()) };
+        if let Some(known) = self.sessions.get(id) {
+            return Ok(Arc::clone(known));
         }
-        terms.token(&start.token);
-        for (actor, _) in &start.token.actors {
-            terms.put("agent", actor);
+        let mut terms = Terms(Vec::new());
+        terms.put("session", id);
+        if let Some(start) = self.follower.start(entry)? {
+            terms.put("agent", &start.agent);
+            terms.put("target", &start.target);
+            terms.put("database", &start.database);
+            terms.put("role", &start.role);
+            for (field, work) in [("task", &start.task), ("ticket", &start.ticket)] {
+                terms.put(field, work.as_ref().map_or("", |work| &work.id));
+            }
+            terms.token(&start.token);
+            for (actor, _) in &start.token.actors {
+                terms.put("agent", actor);
+            }
         }
+        if self.sessions.len() >= FOLLOWED_SESSIONS_MAX {
+            self.sessions.clear();
+        }
+        let terms: Arc<[String]> = terms.sorted().into();
+        self.sessions.insert(id.clone(), Arc::clone(&terms));
+        Ok(terms)
     }
-    let body: Value = serde_json::from_str(entry.body.get()).unwrap_or_default();
-    terms.body(&entry.kind, &body);
-    let mut text = String::new();
-    if matches!(&*entry.kind, kind::EVENT | kind::REFUSAL | kind::NOTE | kind::APPROVAL) {
-        strings(&body, &mut text);
-    }
-    if let Some(asked) = follower.asked(stored.index, &entry)? {
-        terms.facts(&asked.facts);
-        text.push_str(&asked.text);
-        text.push(' ');
-        text.push_str(asked.reason.as_deref().unwrap_or_default());
-    }
-    found.words = words(&text);
-    found.terms = terms.0;
-    found.terms.sort_unstable();
-    found.terms.dedup();
-    Ok(found)
 }
 
 /// The words that a person wrote or read, of entries that hold no data.
@@ -90,6 +103,12 @@ impl Terms {
         if !value.is_empty() && self.0.len() < SEARCH_TERMS_MAX {
             self.0.push(term(field, value));
         }
+    }
+
+    fn sorted(mut self) -> Vec<String> {
+        self.0.sort_unstable();
+        self.0.dedup();
+        self.0
     }
 
     fn person(&mut self, field: &str, token: &TokenBinding) {
@@ -156,7 +175,7 @@ impl Terms {
 
     /// Which columns a statement may touch: each it names, of each relation it names. More than
     /// it does touch, never less.
-    fn facts(&mut self, facts: &Arc<Facts>) {
+    fn facts(&mut self, facts: &Facts) {
         for statement in &facts.statements {
             let relations = statement.objects.iter().filter(|it| it.kind == "relation");
             for object in &statement.objects {
@@ -183,11 +202,35 @@ fn names(name: &str) -> impl Iterator<Item = &str> {
 }
 
 impl Document {
+    /// What the entry itself says, and what it asked.
+    fn add(&mut self, entry: &Entry, asked: Option<Asked>) {
+        let mut terms = Terms(Vec::new());
+        terms.put("type", &entry.kind);
+        let body: Value = serde_json::from_str(entry.body.get()).unwrap_or_default();
+        terms.body(&entry.kind, &body);
+        let mut text = String::new();
+        if matches!(&*entry.kind, kind::EVENT | kind::REFUSAL | kind::NOTE | kind::APPROVAL) {
+            strings(&body, &mut text);
+        }
+        if let Some(asked) = asked {
+            terms.facts(&asked.facts);
+            text.push_str(&asked.text);
+            text.push(' ');
+            text.push_str(asked.reason.as_deref().unwrap_or_default());
+        }
+        self.words = words(&text);
+        self.terms = terms.sorted();
+    }
+
+    fn has(&self, term: &String) -> bool {
+        self.terms.binary_search(term).is_ok() || self.session.binary_search(term).is_ok()
+    }
+
     /// Whether the query finds it.
     pub(super) fn fits(&self, query: &Query) -> bool {
         query.clauses.iter().all(|clause| {
             let holds = match &clause.what {
-                What::Any(terms) => terms.iter().any(|it| self.terms.binary_search(it).is_ok()),
+                What::Any(terms) => terms.iter().any(|it| self.has(it)),
                 What::Since(time) => self.time >= *time,
                 What::Text(words) => self.words.windows(words.len()).any(|run| run == words),
                 What::Until(time) => self.time <= *time,

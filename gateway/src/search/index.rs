@@ -211,7 +211,7 @@ impl Writer {
         let mut row = TantivyDocument::default();
         row.add_u64(self.fields.index, document.index);
         row.add_u64(self.fields.time, document.time);
-        for term in &document.terms {
+        for term in document.session.iter().chain(&document.terms) {
             row.add_text(self.fields.term, term);
         }
         row.add_text(self.fields.text, document.words.join(" "));

@@ -153,10 +153,17 @@ fn bare(name: &str) -> impl Iterator<Item = &str> {
 
 /// A field and a value as the index has them.
 pub(super) fn term(field: &str, value: &str) -> String {
-    let value = value.to_lowercase();
-    let end = (0..=value.len().min(SEARCH_TERM_BYTES_MAX)).rev();
-    let end = end.into_iter().find(|end| value.is_char_boundary(*end)).unwrap_or(0);
-    format!("{field}:{}", value.get(..end).unwrap_or_default())
+    let mut term = String::with_capacity(field.len() + 1 + value.len());
+    term.push_str(field);
+    term.push(':');
+    let most = term.len() + SEARCH_TERM_BYTES_MAX;
+    if value.is_ascii() {
+        term.extend(value.bytes().map(|byte| char::from(byte.to_ascii_lowercase())));
+    } else {
+        term.push_str(&value.to_lowercase());
+    }
+    term.truncate(term.floor_char_boundary(most));
+    term
 }
 
 /// The words of a text: runs of letters and digits, in lower case.

@@ -3,6 +3,7 @@
 use super::*;
 use crate::audit::Event;
 use crate::audit::fixture::{begin, decided, open};
+use crate::limits::SEARCH_TERM_BYTES_MAX;
 use query::{Clause, What};
 
 const NOW: u64 = 1_800_000_000_000_000_000;
@@ -64,6 +65,51 @@ fn indexes(search: &Search, query: &str) -> Vec<u64> {
     let hits = answer["hits"].as_array().unwrap();
     assert_eq!(answer["total"], hits.len() as u64, "{answer}");
     hits.iter().map(|hit| hit["index"].as_u64().unwrap()).collect()
+}
+
+#[test]
+fn a_term_is_in_lower_case_and_cut_between_characters() {
+    assert_eq!(query::term("agent", "Reporter"), "agent:reporter");
+    assert_eq!(query::term("agent", "ÄRGER"), "agent:ärger");
+    let long = query::term("table", &"A".repeat(SEARCH_TERM_BYTES_MAX + 1));
+    assert_eq!(long, format!("table:{}", "a".repeat(SEARCH_TERM_BYTES_MAX)));
+    let cut = query::term("table", &format!("a{}", "Ä".repeat(SEARCH_TERM_BYTES_MAX)));
+    assert_eq!(cut, format!("table:a{}", "ä".repeat((SEARCH_TERM_BYTES_MAX - 1) / 2)));
+}
+
+/// The niceness of this process's threads of that name, of which one at least is there soon: field
+/// 19 of `proc_pid_stat(5)`.
+fn niceness(thread: &str) -> Vec<i32> {
+    for _ in 0..3_000 {
+        let tasks = std::fs::read_dir("/proc/self/task").unwrap().flatten();
+        let stats = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("stat")).ok());
+        let of_thread = stats.filter(|stat| stat.contains(&format!("({thread})")));
+        let field = |stat: String| stat.rsplit_once(") ")?.1.split(' ').nth(16)?.parse().ok();
+        let found: Vec<i32> = of_thread.filter_map(field).collect();
+        if !found.is_empty() {
+            return found;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    panic!("no thread is called {thread}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sessions_go_before_the_indexer_and_its_threads() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path());
+    let others = niceness("audit-committer");
+    let search = Search::start(dir.path(), &log).unwrap();
+    log.event(Event::ConfigChange { digest: "d00d".to_owned() }).await.unwrap();
+    indexed(&search, &log);
+    // The index's own threads are made anew with each commit, and called after the one that makes
+    // them until they have a name.
+    for thread in ["search-indexer", "thrd-tantivy-in"] {
+        let found = niceness(thread);
+        assert!(found.iter().all(|it| *it == SEARCH_NICENESS), "{thread}: {found:?}");
+    }
+    assert!(others.iter().all(|it| *it < SEARCH_NICENESS), "{others:?}");
+    assert_eq!(niceness("audit-committer"), others);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use super::{Payload, Reader, payload, store_error};
@@ -44,14 +45,16 @@ pub enum Words {
     Text(String),
 }
 
-/// What a request was, as its payload has it; without its bound values.
-#[derive(Debug)]
+/// What a request was, as its payload has it; without its bound values. The rest of a
+/// [`RequestPayload`] is passed over: this is read of every request, for the index.
+#[derive(Debug, Deserialize)]
 pub struct Asked {
     /// The exact text judged.
     pub text: String,
     /// What the grammar said.
-    pub facts: Arc<Facts>,
+    pub facts: Facts,
     /// Why it was held or refused, in words.
+    #[serde(default)]
     pub reason: Option<String>,
 }
 
@@ -157,12 +160,7 @@ impl Follower {
     /// The store or the keys can't be read.
     pub fn asked(&mut self, index: u64, entry: &Entry) -> Result<Option<Asked>, Error> {
         let Payload::Plain(bytes) = self.payload(index, entry)? else { return Ok(None) };
-        let payload: Option<RequestPayload<'_>> = serde_json::from_slice(&bytes).ok();
-        Ok(payload.map(|payload| Asked {
-            text: payload.text.into_owned(),
-            facts: Arc::new(payload.facts.into_owned()),
-            reason: payload.reason,
-        }))
+        Ok(serde_json::from_slice(&bytes).ok())
     }
 
     /// The payload of a request.
