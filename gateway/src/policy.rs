@@ -24,6 +24,7 @@ mod mode;
 mod operation;
 mod plan;
 mod plugin;
+mod prefilter;
 mod report;
 mod scan;
 mod settings;

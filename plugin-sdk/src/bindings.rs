@@ -48,6 +48,22 @@ pub mod mask {
     });
 }
 
+pub mod prefilter {
+    wit_bindgen::generate!({
+        inline: "
+            package portcullis:sdk;
+            world export-prefilter { export portcullis:policy/prefilter@0.1.1; }
+        ",
+        path: "../wit",
+        pub_export_macro: true,
+        export_macro_name: "export_prefilter",
+        default_bindings_module: "portcullis_plugin::bindings::prefilter",
+        with: {
+            "portcullis:policy/prefilter@0.1.1": generate,
+        },
+    });
+}
+
 pub mod risk {
     wit_bindgen::generate!({
         inline: "

@@ -2,8 +2,8 @@
 //!
 //! A plugin is a type with settings and one trait: [`Masker`] hides values in results,
 //! [`RiskScorer`] scores statements, [`Approver`] refuses them or has a person approve them. One
-//! macro exports it: [`masker!`], [`risk_scorer!`], [`approver!`]. `README.md` shows a whole
-//! plugin.
+//! macro exports it: [`masker!`], [`risk_scorer!`], [`approver!`], or [`export!`] for a type with
+//! several. `README.md` shows a whole plugin.
 //!
 //! Settings are the `[plugins.settings]` table of the policy file, read with serde; derive
 //! `Deserialize` with `#[serde(deny_unknown_fields)]` so that a misspelt setting is refused and
@@ -66,6 +66,15 @@ pub trait Masker: Plugin {
     fn scan(&self, _cells: &Cells<'_>, _edit: &mut Edit) -> Result<(), Refusal> {
         Ok(())
     }
+}
+
+/// Spares a [`Masker`] most of the cells it inspects.
+pub trait Prefiltered: Masker {
+    /// Regular expressions, in the syntax of the crate `regex`: the gateway shows to
+    /// [`Masker::scan`] only cells in which one of them is found, and cells that are not UTF-8. So
+    /// [`Masker::scan`] must find nothing in a cell that none of them matches. With none, every
+    /// cell is shown.
+    fn patterns(&self) -> Vec<String>;
 }
 
 /// Scores statements.
@@ -174,42 +183,58 @@ macro_rules! __lifecycle {
     };
 }
 
-/// Exports a [`Masker`].
+/// Exports a plugin with the traits that it has: `masker`, `prefilter` (for [`Prefiltered`]),
+/// `risk_scorer`, `approver`, `meter`.
+///
+/// ```
+/// use portcullis_plugin::{
+///     Assessment, Operation, Plugin, Problem, RiskScorer, Ruling, SessionInfo, Approver, export,
+/// };
+///
+/// struct Watch;
+///
+/// impl Plugin for Watch {
+///     type Settings = serde_json::Value;
+///     fn new(_: Self::Settings) -> Result<Self, Vec<Problem>> {
+///         Ok(Self)
+///     }
+/// }
+///
+/// impl RiskScorer for Watch {
+///     fn score(&self, _: &SessionInfo, operation: &Operation) -> Assessment {
+///         Assessment { score: if operation.class == "read" { 0 } else { 50 }, findings: vec![] }
+///     }
+/// }
+///
+/// impl Approver for Watch {
+///     fn check(&self, session: &SessionInfo, _: &Operation) -> Ruling {
+///         match session.groups.iter().any(|group| group == "trusted") {
+///             true => Ruling::abstain(),
+///             false => Ruling::deny("watch.group", "only the group `trusted` may do this"),
+///         }
+///     }
+/// }
+///
+/// export!(Watch: risk_scorer, approver);
+/// ```
 #[macro_export]
-macro_rules! masker {
-    ($plugin:ty) => {
+macro_rules! export {
+    ($plugin:ty: $($kind:ident),+ $(,)?) => {
         #[cfg(target_arch = "wasm32")]
         mod __portcullis {
             use super::*;
 
             $crate::__lifecycle!($plugin);
-
-            impl $crate::bindings::mask::exports::portcullis::policy::mask::Guest for __Exported {
-                fn plan(
-                    session: $crate::SessionInfo,
-                    columns: Vec<$crate::Column>,
-                ) -> Vec<$crate::ColumnPlan> {
-                    let plugin = Self::plugin();
-                    columns
-                        .iter()
-                        .map(|column| $crate::Masker::column(plugin, &session, column))
-                        .collect()
-                }
-
-                fn scan(ends: Vec<u32>, data: Vec<u8>) -> $crate::Scanned {
-                    let mut edit = $crate::Edit::default();
-                    let cells = $crate::Cells::new(&ends, &data);
-                    match $crate::Masker::scan(Self::plugin(), &cells, &mut edit) {
-                        Ok(()) => edit.into(),
-                        Err(refusal) => $crate::Scanned::Stop(refusal),
-                    }
-                }
-            }
-
-            $crate::bindings::mask::export_mask!(
-                __Exported with_types_in $crate::bindings::mask
-            );
+            $($crate::__interface!($kind $plugin);)+
         }
+    };
+}
+
+/// Exports a [`Masker`].
+#[macro_export]
+macro_rules! masker {
+    ($plugin:ty) => {
+        $crate::export!($plugin: masker);
     };
 }
 
@@ -217,27 +242,7 @@ macro_rules! masker {
 #[macro_export]
 macro_rules! risk_scorer {
     ($plugin:ty) => {
-        #[cfg(target_arch = "wasm32")]
-        mod __portcullis {
-            use super::*;
-
-            $crate::__lifecycle!($plugin);
-
-            impl $crate::bindings::risk::exports::portcullis::policy::risk::Guest
-                for __Exported
-            {
-                fn score(
-                    session: $crate::SessionInfo,
-                    operation: $crate::Operation,
-                ) -> $crate::Assessment {
-                    $crate::RiskScorer::score(Self::plugin(), &session, &operation)
-                }
-            }
-
-            $crate::bindings::risk::export_risk!(
-                __Exported with_types_in $crate::bindings::risk
-            );
-        }
+        $crate::export!($plugin: risk_scorer);
     };
 }
 
@@ -245,27 +250,7 @@ macro_rules! risk_scorer {
 #[macro_export]
 macro_rules! approver {
     ($plugin:ty) => {
-        #[cfg(target_arch = "wasm32")]
-        mod __portcullis {
-            use super::*;
-
-            $crate::__lifecycle!($plugin);
-
-            impl $crate::bindings::guard::exports::portcullis::policy::guard::Guest
-                for __Exported
-            {
-                fn check(
-                    session: $crate::SessionInfo,
-                    operation: $crate::Operation,
-                ) -> $crate::Ruling {
-                    $crate::Approver::check(Self::plugin(), &session, &operation)
-                }
-            }
-
-            $crate::bindings::guard::export_guard!(
-                __Exported with_types_in $crate::bindings::guard
-            );
-        }
+        $crate::export!($plugin: approver);
     };
 }
 
@@ -273,40 +258,83 @@ macro_rules! approver {
 #[macro_export]
 macro_rules! metering_approver {
     ($plugin:ty) => {
-        #[cfg(target_arch = "wasm32")]
-        mod __portcullis {
-            use super::*;
+        $crate::export!($plugin: approver, meter);
+    };
+}
 
-            $crate::__lifecycle!($plugin);
-
-            impl $crate::bindings::guard::exports::portcullis::policy::guard::Guest
-                for __Exported
-            {
-                fn check(
-                    session: $crate::SessionInfo,
-                    operation: $crate::Operation,
-                ) -> $crate::Ruling {
-                    $crate::Approver::check(Self::plugin(), &session, &operation)
-                }
+/// One interface of a plugin, by its kind.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __interface {
+    (masker $plugin:ty) => {
+        impl $crate::bindings::mask::exports::portcullis::policy::mask::Guest for __Exported {
+            fn plan(
+                session: $crate::SessionInfo,
+                columns: Vec<$crate::Column>,
+            ) -> Vec<$crate::ColumnPlan> {
+                let plugin = Self::plugin();
+                columns
+                    .iter()
+                    .map(|column| $crate::Masker::column(plugin, &session, column))
+                    .collect()
             }
 
-            impl $crate::bindings::meter::exports::portcullis::policy::meter::Guest
-                for __Exported
-            {
-                fn observe(
-                    session: $crate::SessionInfo,
-                    part: $crate::Part,
-                ) -> $crate::Metering {
-                    $crate::Meter::observe(Self::plugin(), &session, &part)
+            fn scan(ends: Vec<u32>, data: Vec<u8>) -> $crate::Scanned {
+                let mut edit = $crate::Edit::default();
+                let cells = $crate::Cells::new(&ends, &data);
+                match $crate::Masker::scan(Self::plugin(), &cells, &mut edit) {
+                    Ok(()) => edit.into(),
+                    Err(refusal) => $crate::Scanned::Stop(refusal),
                 }
             }
-
-            $crate::bindings::guard::export_guard!(
-                __Exported with_types_in $crate::bindings::guard
-            );
-            $crate::bindings::meter::export_meter!(
-                __Exported with_types_in $crate::bindings::meter
-            );
         }
+
+        $crate::bindings::mask::export_mask!(__Exported with_types_in $crate::bindings::mask);
+    };
+    (prefilter $plugin:ty) => {
+        impl $crate::bindings::prefilter::exports::portcullis::policy::prefilter::Guest
+            for __Exported
+        {
+            fn patterns() -> Vec<String> {
+                $crate::Prefiltered::patterns(Self::plugin())
+            }
+        }
+
+        $crate::bindings::prefilter::export_prefilter!(
+            __Exported with_types_in $crate::bindings::prefilter
+        );
+    };
+    (risk_scorer $plugin:ty) => {
+        impl $crate::bindings::risk::exports::portcullis::policy::risk::Guest for __Exported {
+            fn score(
+                session: $crate::SessionInfo,
+                operation: $crate::Operation,
+            ) -> $crate::Assessment {
+                $crate::RiskScorer::score(Self::plugin(), &session, &operation)
+            }
+        }
+
+        $crate::bindings::risk::export_risk!(__Exported with_types_in $crate::bindings::risk);
+    };
+    (approver $plugin:ty) => {
+        impl $crate::bindings::guard::exports::portcullis::policy::guard::Guest for __Exported {
+            fn check(
+                session: $crate::SessionInfo,
+                operation: $crate::Operation,
+            ) -> $crate::Ruling {
+                $crate::Approver::check(Self::plugin(), &session, &operation)
+            }
+        }
+
+        $crate::bindings::guard::export_guard!(__Exported with_types_in $crate::bindings::guard);
+    };
+    (meter $plugin:ty) => {
+        impl $crate::bindings::meter::exports::portcullis::policy::meter::Guest for __Exported {
+            fn observe(session: $crate::SessionInfo, part: $crate::Part) -> $crate::Metering {
+                $crate::Meter::observe(Self::plugin(), &session, &part)
+            }
+        }
+
+        $crate::bindings::meter::export_meter!(__Exported with_types_in $crate::bindings::meter);
     };
 }

@@ -25,7 +25,7 @@ pub(crate) const ABOVE: [&str; 9] =
 /// Outside crates and where each may be named: a path prefix of `gateway/src`, where a `.rs`
 /// ending means that one file. A crate that is swapped or audited is then one place to look at.
 // tidy: table
-pub(crate) const HOMES: [(&str, &[&str]); 21] = [
+pub(crate) const HOMES: [(&str, &[&str]); 22] = [
     ("clap", &["cli.rs", "cli/"]),
     ("csv", &["config/facts.rs"]),
     (
@@ -62,7 +62,8 @@ pub(crate) const HOMES: [(&str, &[&str]); 21] = [
     ("postgres_protocol", &["protocol/postgres/", "upstream"]),
     ("rcgen", &["demo"]),
     ("redb", &["audit/store"]),
-    ("rustix", &["main.rs"]),
+    ("regex", &["policy/prefilter"]),
+    ("rustix", &["main.rs", "search.rs"]),
     ("rustls", &["config", "downstream", "export/sink/syslog", "identity", "listener", "upstream"]),
     ("sqlparser", &["protocol/postgres/"]),
     ("tantivy", &["search/index"]),

@@ -139,7 +139,7 @@ pub const SEARCH_COMMIT_ENTRIES: usize = 20_000;
 pub const SEARCH_COMMIT_MILLIS: u64 = 1_000;
 /// How often the indexer looks for more.
 pub const SEARCH_POLL_MILLIS: u64 = 250;
-/// Niceness of the indexer: where processors are short it gets about a tenth of what a session gets.
+/// Niceness of the indexer: on a busy machine it gets a tenth of what a session gets.
 pub const SEARCH_NICENESS: i32 = 10;
 /// Pause after a failure.
 pub const SEARCH_RETRY_MILLIS: u64 = 2_000;

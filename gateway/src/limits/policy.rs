@@ -149,6 +149,14 @@ pub const SCAN_BATCH_BYTES_MAX: usize = 64 * 1024;
 pub const SCAN_BATCH_ROWS_MAX: usize = 512;
 /// Largest cell shown to a plugin; a larger one becomes NULL.
 pub const SCAN_CELL_BYTES_MAX: usize = 1024 * 1024;
+/// Patterns that a plugin may have the host look for in cells.
+pub const PREFILTER_PATTERNS_MAX: usize = 256;
+/// Longest of them.
+pub const PREFILTER_PATTERN_BYTES_MAX: usize = 4 * 1024;
+/// All of them together.
+pub const PREFILTER_PATTERNS_BYTES_MAX: usize = 64 * 1024;
+/// What they may take once they are compiled.
+pub const PREFILTER_COMPILED_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// How many times the size of its batch a plugin's replacements may take.
 pub const SCAN_GROWTH_MAX: usize = 4;
 /// Longest fixed text that replaces a value.

@@ -23,6 +23,8 @@ pub use vault::VaultKey;
 
 pub(super) use capability::Memory;
 pub(super) use grants::{PACKAGE, import, interface, later};
+#[cfg(test)]
+pub(super) use guest::CALLS;
 pub(super) use guest::{Allowance, Context, Failure, Guest};
 pub(super) use kv::{Held, Shelves, Stores};
 

@@ -408,11 +408,12 @@ impl ResultPlan {
             return Err(fault.clone());
         }
         if self.is_pass() {
-            let frames = rows.frames().clone();
-            let (rows, hidden, marks) = (rows.count(), Arc::clone(&self.hidden), self.marks());
-            return Ok(Masked { frames, rows, masked_cells: 0, hidden, outcome: None, marks });
+            return Ok(self.untouched(rows));
         }
         let edits = self.look(rows).inspect_err(|fault| self.halted = Some(fault.clone()))?;
+        if self.masked.is_empty() && edits.is_empty() {
+            return Ok(self.untouched(rows));
+        }
         self.write(rows, edits)
     }
 
@@ -451,6 +452,13 @@ impl ResultPlan {
             }
         }
         Ok(edits)
+    }
+
+    /// The rows as they came.
+    fn untouched(&self, rows: &Rows) -> Masked {
+        let (frames, hidden) = (rows.frames().clone(), Arc::clone(&self.hidden));
+        let (rows, marks) = (rows.count(), self.marks());
+        Masked { frames, rows, masked_cells: 0, hidden, outcome: None, marks }
     }
 
     fn write(&self, rows: &Rows, mut edits: Edits) -> Result<Masked, Fault> {

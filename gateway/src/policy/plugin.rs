@@ -1,5 +1,7 @@
 //! Loading a plugin: file, pin, imports, interfaces, settings; and asking a live one.
 
+mod found;
+
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,9 +11,10 @@ use super::failing::Troubles;
 use super::golden::{self, Golden};
 use super::host::exports::meter::Metering;
 use super::host::{
-    Allowance, Capabilities, Context, Engine, Failure, GRANTS, Guest, Held, Memory, PACKAGE,
-    Stores, exports, grants_listed, import, interface, later, wit,
+    Allowance, Capabilities, Context, Engine, Failure, GRANTS, Guest, Held, Memory, Stores,
+    exports, grants_listed, later, wit,
 };
+use super::prefilter::Prefilter;
 use super::signature::{self, Signing};
 use super::{Finding, Mode, OnError, PluginSettings, PluginStamp, Problem, digest, text};
 use crate::limits::{
@@ -19,6 +22,7 @@ use crate::limits::{
     PLUGIN_FINDINGS_MAX, PLUGIN_INSTANCE_CALLS_MAX, PLUGIN_LOAD_BUDGET_CALLS,
     PLUGIN_MEMORY_BYTES_MAX, PLUGIN_PROBLEMS_MAX,
 };
+use found::{Found, interfaces};
 
 /// A plugin ready to be asked.
 #[derive(Clone)]
@@ -35,6 +39,7 @@ pub(super) struct Plugin {
     allowance: Allowance,
     capabilities: Arc<Capabilities>,
     stores: Arc<Stores>,
+    filter: Option<Arc<Prefilter>>,
 }
 
 impl Plugin {
@@ -66,12 +71,15 @@ impl Plugin {
             on_error: (settings.on_error != OnError::Deny)
                 .then(|| settings.on_error.word().to_owned()),
         };
-        let plugin =
+        let mut plugin =
             link(engine, &component, settings, stamp, &found, stores).map_err(|error| {
                 let later = later(found.patch);
                 fail(format!("does not fit this gateway: {error:#}{later}"))
             })?;
         plugin.try_settings(settings)?;
+        if found.prefilter {
+            plugin.filter = plugin.patterns().map_err(fail)?.map(Arc::new);
+        }
         plugin.pass(engine, settings)?;
         Ok(plugin)
     }
@@ -92,6 +100,21 @@ impl Plugin {
         });
         let failures: Vec<Problem> = failures.take(PLUGIN_PROBLEMS_MAX).collect();
         if failures.is_empty() { Ok(()) } else { Err(failures) }
+    }
+
+    /// Asks for the patterns of the cells that it wants to see, and compiles them.
+    fn patterns(&self) -> Result<Option<Prefilter>, String> {
+        let start = Guest::start(&self.name, &self.pre, self.patient(), &self.capabilities, None);
+        let asked = start.and_then(|mut guest| {
+            // `try_settings` has told what it says of its settings.
+            let _ = self.configure(&mut guest)?;
+            guest.run("patterns", |store, instance| {
+                let indices = exports::prefilter::GuestIndices::new(&self.pre)?;
+                indices.load(&mut *store, instance)?.call_patterns(store)
+            })
+        });
+        let patterns = asked.map_err(|failure| failure.what)?;
+        Prefilter::new(&patterns).map_err(|what| format!("prefilter: {what}"))
     }
 
     /// The same with nothing stored, and nothing that it stores kept.
@@ -218,50 +241,6 @@ fn pin(settings: &PluginSettings, sha256: &str) -> Result<(), String> {
     }
 }
 
-/// The known interfaces a component exports.
-#[derive(Debug, Default)]
-struct Found {
-    lifecycle: bool,
-    mask: bool,
-    risk: bool,
-    guard: bool,
-    meter: bool,
-    /// Third number of the newest version that it imports.
-    patch: u32,
-}
-
-/// Compares what a component imports with what it was granted, and finds what it exports, before
-/// anything of it is linked or run.
-fn interfaces(engine: &Engine, component: &Component, grants: &[String]) -> Result<Found, String> {
-    let shape = component.component_type();
-    let mut found = Found::default();
-    for (name, item) in shape.imports(engine.wasm()) {
-        found.patch = found.patch.max(import(name, &item.ty, grants)?);
-    }
-    for (name, _) in shape.exports(engine.wasm()) {
-        let Some((interface, patch)) = interface(name)? else { continue };
-        match interface {
-            "lifecycle" => found.lifecycle = true,
-            "mask" => found.mask = true,
-            "risk" => found.risk = true,
-            "guard" => found.guard = true,
-            "meter" => found.meter = true,
-            "prefilter" => {}
-            _ => {
-                let later = later(patch);
-                return Err(format!("exports `{name}`, which this gateway does not know{later}"));
-            }
-        }
-    }
-    if !(found.lifecycle && (found.mask || found.risk || found.guard || found.meter)) {
-        return Err(format!(
-            "is no policy plugin: it must export `{PACKAGE}lifecycle@0.1.0` and one of \
-             `mask`, `risk`, `guard`, `meter` of that package"
-        ));
-    }
-    Ok(found)
-}
-
 fn link(
     engine: &Engine,
     component: &Component,
@@ -288,6 +267,7 @@ fn link(
         },
         capabilities: Arc::new(settings.capabilities.clone()),
         stores,
+        filter: None,
     })
 }
 
@@ -334,6 +314,11 @@ impl Live {
         if self.sound {
             troubles.sound(&self.plugin);
         }
+    }
+
+    /// What it wants to see of cells; everything, if there is nothing here.
+    pub(super) fn filter(&self) -> Option<Arc<Prefilter>> {
+        self.plugin.filter.clone()
     }
 
     /// Whether it may be asked about another request.

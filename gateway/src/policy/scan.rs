@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use super::host::{Failure, wit};
 use super::mask::Shape;
 use super::plugin::Live;
+use super::prefilter::Prefilter;
 use crate::fault::{Blame, Fault};
 use crate::limits::{
     SCAN_BATCH_BYTES_MAX, SCAN_BATCH_ROWS_MAX, SCAN_CELL_BYTES_MAX, SCAN_EDIT_BYTES_FREE,
@@ -68,6 +69,7 @@ fn walk(
     halt: &mut Option<Halt>,
 ) -> Result<(), Fault> {
     let mut batch = Batch::default();
+    let filter = live.filter();
     rows::each(frames, columns, |row, column, value| {
         let Some(shape) = shape(column) else { return Ok(()) };
         let shown = match (value, edits.get(&(row, column))) {
@@ -86,6 +88,10 @@ fn walk(
                 None
             }
         };
+        let wanted = |filter: &Prefilter| cell.as_ref().is_some_and(|cell| filter.shows(cell));
+        if filter.as_deref().is_some_and(|filter| !wanted(filter)) {
+            return Ok(());
+        }
         if batch.is_full(row, cell.as_ref().map_or(0, |cell| cell.len())) {
             std::mem::take(&mut batch).show(live, edits, halt)?;
         }

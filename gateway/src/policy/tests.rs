@@ -13,5 +13,6 @@ mod loading;
 mod masking;
 mod metering;
 mod modes;
+mod prefilter;
 mod real;
 mod signing;

@@ -449,3 +449,6 @@ fn unreadable(why: impl std::fmt::Display) -> Fault {
     Fault::new(Blame::Upstream, "catalogue_unreadable", "58000", message)
         .hint("Without it nobody knows which columns to mask. Try again, or tell the operator.")
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,8 @@ mod values;
 use std::collections::BTreeMap;
 
 use portcullis_plugin::{
-    Cells, Column, ColumnPlan, Edit, Mask, Masker, Pattern, Plugin, Problem, Refusal, SessionInfo,
+    Cells, Column, ColumnPlan, Edit, Mask, Masker, Pattern, Plugin, Prefiltered, Problem, Refusal,
+    SessionInfo,
 };
 use serde::Deserialize;
 
@@ -199,6 +200,12 @@ impl Masker for MaskColumns {
     }
 }
 
+impl Prefiltered for MaskColumns {
+    fn patterns(&self) -> Vec<String> {
+        self.0.find.iter().map(|find| find.pattern().to_owned()).collect()
+    }
+}
+
 fn stricter(one: (Mask, String), other: (Mask, String)) -> (Mask, String) {
     use Mask::{KeepFirst, KeepLast};
     match (&one.0, &other.0) {
@@ -227,7 +234,7 @@ fn rank(mask: &Mask) -> u8 {
     }
 }
 
-portcullis_plugin::masker!(MaskColumns);
+portcullis_plugin::export!(MaskColumns: masker, prefilter);
 
 #[cfg(test)]
 mod tests;

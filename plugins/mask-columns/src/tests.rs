@@ -1,5 +1,6 @@
 use portcullis_plugin::{
-    Cells, Column, ColumnPlan, Edit, Mask, MaskBy, Masker, Plugin, Scanned, SessionInfo,
+    Cells, Column, ColumnPlan, Edit, Mask, MaskBy, Masker, Plugin, Prefiltered, Scanned,
+    SessionInfo,
 };
 
 use super::MaskColumns;
@@ -159,4 +160,30 @@ fn a_tag_stands_for_its_columns_and_an_exception_for_whom_it_names() {
     assert_eq!(plan("ann", "support", "public.customers.email"), None);
     assert_eq!(plan("eve", "sales", "public.customers.email"), None);
     assert_eq!(plan("eve", "support", "a.b.id"), Some(Mask::NullOut), "of that rule alone");
+}
+
+#[test]
+fn the_host_shows_every_cell_in_which_something_is_found() {
+    for (kind, find) in [("card", Find::Card), ("email", Find::Email)] {
+        let inspecting = plugin(&format!(r#"{{"inspect":["a.b.c"],"find":["{kind}"]}}"#));
+        let patterns = regex::bytes::RegexSet::new(inspecting.patterns()).unwrap();
+        assert_eq!(patterns.len(), 1);
+        assert!(!patterns.is_match(b"note 123456 says nothing"), "it spares something");
+        // Long texts over few letters, so that finds are frequent and their edges are met.
+        let letters: Vec<char> = "00112345678944 -@.a\u{e9}'/\n".chars().collect();
+        let (mut seed, mut found) = (7_u64, 0);
+        for _ in 0..200_000 {
+            let mut text = String::new();
+            for _ in 0..40 {
+                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                text.push(letters[(seed >> 33) as usize % letters.len()]);
+            }
+            if hide(&text, &[find]).is_some() {
+                found += 1;
+                assert!(patterns.is_match(text.as_bytes()), "{text:?}");
+            }
+        }
+        assert!(found > 100, "{kind}: {found} finds are too few to say anything");
+    }
+    assert!(plugin(r#"{"columns":[]}"#).patterns().is_empty());
 }

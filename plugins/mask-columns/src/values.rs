@@ -15,6 +15,16 @@ pub(crate) enum Find {
     Email,
 }
 
+impl Find {
+    /// What is found in every text in which [`hide`] finds something of this kind.
+    pub(crate) fn pattern(self) -> &'static str {
+        match self {
+            Self::Card => "[0-9](?:[ -]?[0-9]){12}",
+            Self::Email => r"(?:[0-9A-Za-z._%+'-]|[^\x00-\x7F])@(?:[0-9A-Za-z.-]|[^\x00-\x7F])*\.",
+        }
+    }
+}
+
 /// The text with everything found replaced by stars; nothing when there is nothing to hide.
 pub(crate) fn hide(text: &str, find: &[Find]) -> Option<String> {
     let mut hidden = vec![false; text.len()];

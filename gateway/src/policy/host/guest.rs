@@ -233,6 +233,8 @@ impl Guest {
         call: &str,
         body: impl FnOnce(&mut Store<Context>, &Instance) -> wasmtime::Result<R>,
     ) -> Result<R, Failure> {
+        #[cfg(test)]
+        CALLS.with(|calls| calls.set(calls.get() + 1));
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let context = self.store.data_mut();
         context.now_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
@@ -262,4 +264,10 @@ fn explain(error: &wasmtime::Error, call_millis_max: u64) -> String {
         Some(trap) => format!("it trapped: {trap}"),
         None => text::sentence(&format!("{error:#}")),
     }
+}
+
+#[cfg(test)]
+thread_local! {
+    /// Calls into plugins made by this thread.
+    pub(in crate::policy) static CALLS: std::cell::Cell<u32> = const { std::cell::Cell::new(0) };
 }

@@ -113,3 +113,48 @@ fn the_first_version_is_frozen() {
         assert!(now.contains(&bare), "`{line}` of 0.1.0 is gone");
     }
 }
+
+#[test]
+fn every_item_is_documented() {
+    use wit_parser::{Docs, Resolve, TypeDefKind};
+
+    let mut resolve = Resolve::default();
+    resolve.push_str("policy.wit", &wit()).unwrap();
+    let mut bare = Vec::new();
+    let mut look = |place: String, docs: &Docs| {
+        if docs.contents.as_deref().unwrap_or_default().trim().is_empty() {
+            bare.push(place);
+        }
+    };
+    for (_, interface) in resolve.interfaces.iter() {
+        let name = interface.name.clone().unwrap();
+        look(name.clone(), &interface.docs);
+        for (function, item) in &interface.functions {
+            look(format!("{name}.{function}"), &item.docs);
+        }
+        for (type_name, id) in &interface.types {
+            let item = &resolve.types[*id];
+            let place = format!("{name}.{type_name}");
+            match &item.kind {
+                // A `use` of another interface's type.
+                TypeDefKind::Type(wit_parser::Type::Id(_)) => continue,
+                TypeDefKind::Enum(it) => {
+                    it.cases.iter().for_each(|c| look(format!("{place}.{}", c.name), &c.docs));
+                }
+                TypeDefKind::Record(it) => {
+                    it.fields.iter().for_each(|f| look(format!("{place}.{}", f.name), &f.docs));
+                }
+                TypeDefKind::Variant(it) => {
+                    it.cases.iter().for_each(|c| look(format!("{place}.{}", c.name), &c.docs));
+                }
+                _ => {}
+            }
+            look(place, &item.docs);
+        }
+    }
+    for (_, world) in resolve.worlds.iter() {
+        look(world.name.clone(), &world.docs);
+    }
+    assert!(resolve.interfaces.len() >= 11 && resolve.worlds.len() >= 7, "the whole package");
+    assert!(bare.is_empty(), "without a word: {bare:?}");
+}
