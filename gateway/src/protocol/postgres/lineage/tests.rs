@@ -251,3 +251,127 @@ fn the_catalogue_is_read_with_qualified_names_only() {
         );
     }
 }
+
+/// A relation: OID, schema, name, kind, columns.
+type Named<'a> = (u32, &'a str, &'a str, &'a str, &'a [&'a str]);
+/// A view: OID, definition, what Describe says of it.
+type Shown<'a> = (u32, &'a str, &'a [(u32, i16)]);
+
+/// A database of these, with children and their parents.
+fn database(named: &[Named<'_>], views: &[Shown<'_>], kin: &[(u32, u32)]) -> CatalogueRows {
+    let mut built = CatalogueRows::default();
+    for (oid, schema, name, kind, columns) in named {
+        for (number, column) in columns.iter().enumerate() {
+            let (oid, attnum) = (oid.to_string(), (number + 1).to_string());
+            built.relations.extend(rows(&[&[&oid, schema, name, kind, &attnum, column, "25"]]));
+        }
+    }
+    for (oid, definition, described) in views {
+        built.views.push(vec![Some(oid.to_string()), Some((*definition).to_owned())]);
+        if !described.is_empty() {
+            built.view_descriptions.insert(*oid, described.to_vec());
+        }
+    }
+    for (child, parent) in kin {
+        built.inheritance.push(vec![Some(child.to_string()), Some(parent.to_string())]);
+    }
+    built
+}
+
+/// The origins of one column, joined, and whether they are exact.
+fn origins(database: &CatalogueRows, oid: u32, attnum: i16) -> (String, bool) {
+    let (origins, exact) = Catalogue::new(database, 0).origins(oid, attnum).unwrap();
+    (origins.join(" "), exact)
+}
+
+const BASE: u32 = 1;
+const BASE_COLUMNS: &[&str] = &["id", "secret"];
+const TABLE: Named<'static> = (BASE, "public", "t", "r", BASE_COLUMNS);
+
+#[test]
+fn views_on_views_are_followed_only_so_far() {
+    let deep = |levels: u32| {
+        let names: Vec<String> = (0..=levels).map(|level| format!("v{level}")).collect();
+        let mut named = vec![TABLE];
+        let (mut texts, mut described) = (Vec::new(), Vec::new());
+        for (level, name) in (1..=levels).zip(names.iter().skip(1)) {
+            let (oid, on) = (BASE + level, if level == 1 { 2 } else { 1 });
+            named.push((oid, "public", name, "v", &["a"]));
+            texts.push(format!("SELECT a FROM v{}", level - 1));
+            described.push([(oid - 1, on)]);
+        }
+        let both = texts.iter().zip(&described).zip(BASE + 1..);
+        let shown: Vec<Shown<'_>> =
+            both.map(|((text, on), oid)| (oid, text.as_str(), &on[..])).collect();
+        origins(&database(&named, &shown, &[]), BASE + levels, 1)
+    };
+    let most = u32::try_from(crate::limits::VIEW_LEVELS_MAX).unwrap();
+    assert_eq!(deep(most), ("public.t.secret".to_owned(), true));
+    assert_eq!(deep(most + 1), ("*".to_owned(), false));
+}
+
+#[test]
+fn a_view_that_nobody_can_read_may_hold_anything() {
+    let view: Named<'_> = (2, "public", "v", "v", &["a", "b"]);
+    let unread = database(&[TABLE, view], &[(2, "this is not SQL", &[])], &[]);
+    assert_eq!(origins(&unread, 2, 1), ("*".to_owned(), false));
+    // A description of an older definition, with fewer columns, says nothing.
+    let text = "SELECT secret AS a, 1 AS b FROM t";
+    let older = database(&[TABLE, view], &[(2, text, &[(BASE, 1)])], &[]);
+    assert_eq!(origins(&older, 2, 1), ("public.t.secret".to_owned(), false));
+    let whole =
+        database(&[TABLE, view], &[(2, "SELECT t AS a, 1 AS b", &[(BASE, 0), (0, 0)])], &[]);
+    assert_eq!(origins(&whole, 2, 1), ("public.t.id public.t.secret".to_owned(), false));
+}
+
+#[test]
+fn a_foreign_table_holds_anything_unless_the_operator_answers_for_it() {
+    let part: Named<'_> = (2, "public", "far", "f", BASE_COLUMNS);
+    let mut with = database(&[TABLE, part], &[], &[(2, BASE)]);
+    assert_eq!(origins(&with, 2, 2), ("*".to_owned(), false));
+    assert_eq!(origins(&with, BASE, 2).0, "*", "a partition on another server");
+    with.foreign_tables = vec!["public.far".to_owned()];
+    let both = "public.t.secret public.far.secret";
+    assert_eq!(origins(&with, BASE, 2), (both.to_owned(), true));
+}
+
+#[test]
+fn what_shows_others_statements_and_parts_of_values_may_hold_anything() {
+    for (schema, name, column, any) in [
+        ("pg_catalog", "pg_stat_activity", "query", true),
+        ("pg_catalog", "pg_stat_activity", "pid", false),
+        ("pg_catalog", "pg_largeobject", "data", true),
+        ("pg_catalog", "pg_largeobject", "loid", false),
+        ("extensions", "pg_stat_statements", "query", true),
+        ("extensions", "pg_stat_statements", "calls", false),
+        ("pg_catalog", "pg_statistic", "stavalues1", true),
+        ("public", "pg_stat_activity", "query", false),
+    ] {
+        let found = origins(&database(&[(2, schema, name, "v", &[column])], &[], &[]), 2, 1).0;
+        assert_eq!(found == "*", any, "{schema}.{name}.{column}: {found}");
+    }
+}
+
+#[test]
+fn more_origins_than_can_be_listed_are_any() {
+    let most = u32::try_from(crate::limits::COLUMN_ORIGINS_MAX).unwrap();
+    let family = |children: u32| {
+        let mut named = vec![TABLE];
+        let names: Vec<String> = (0..children).map(|child| format!("t{child}")).collect();
+        for (name, oid) in names.iter().zip(BASE + 1..) {
+            named.push((oid, "public", name, "r", BASE_COLUMNS));
+        }
+        let kin: Vec<(u32, u32)> = (0..children).map(|child| (BASE + 1 + child, BASE)).collect();
+        origins(&database(&named, &[], &kin), BASE, 2).0
+    };
+    assert_eq!(family(most - 1).split(' ').count(), crate::limits::COLUMN_ORIGINS_MAX);
+    assert_eq!(family(most), "*");
+}
+
+#[test]
+fn a_session_s_own_temporary_schema_is_any_of_them() {
+    let named: [Named<'_>; 2] = [TABLE, (2, "pg_temp_3", "t", "r", &["secret"])];
+    let catalogue = Catalogue::new(&database(&named, &[], &[]), 0);
+    assert_eq!(catalogue.resolve("pg_temp.t"), [2]);
+    assert_eq!(catalogue.resolve("t"), [1, 2]);
+}
