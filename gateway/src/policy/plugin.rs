@@ -104,10 +104,7 @@ impl Plugin {
 
     /// Asks for the patterns of the cells that it wants to see, and compiles them.
     fn patterns(&self) -> Result<Option<Prefilter>, String> {
-        let start = Guest::start(&self.name, &self.pre, self.patient(), &self.capabilities, None);
-        let asked = start.and_then(|mut guest| {
-            // `try_settings` has told what it says of its settings.
-            let _ = self.configure(&mut guest)?;
+        let asked = self.scratch().and_then(|(mut guest, _)| {
             guest.run("patterns", |store, instance| {
                 let indices = exports::prefilter::GuestIndices::new(&self.pre)?;
                 indices.load(&mut *store, instance)?.call_patterns(store)
@@ -165,10 +162,16 @@ impl Plugin {
 
     /// Who it says it is: name and version.
     pub(super) fn manifest(&self) -> Result<(String, String), Failure> {
+        let (_, manifest) = self.scratch()?;
+        Ok((text::sentence(&manifest.name), text::sentence(&manifest.version)))
+    }
+
+    /// A configured instance for one question of the gateway's own, with time and without a store.
+    fn scratch(&self) -> Result<(Guest, wit::Manifest), Failure> {
         let mut guest =
             Guest::start(&self.name, &self.pre, self.patient(), &self.capabilities, None)?;
         match self.configure(&mut guest)? {
-            Ok(manifest) => Ok((text::sentence(&manifest.name), text::sentence(&manifest.version))),
+            Ok(manifest) => Ok((guest, manifest)),
             Err(_) => Err(Failure::answer(&self.name, "configure: settings it took before fail")),
         }
     }

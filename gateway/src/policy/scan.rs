@@ -6,7 +6,6 @@ use std::collections::HashMap;
 use super::host::{Failure, wit};
 use super::mask::Shape;
 use super::plugin::Live;
-use super::prefilter::Prefilter;
 use crate::fault::{Blame, Fault};
 use crate::limits::{
     SCAN_BATCH_BYTES_MAX, SCAN_BATCH_ROWS_MAX, SCAN_CELL_BYTES_MAX, SCAN_EDIT_BYTES_FREE,
@@ -88,8 +87,9 @@ fn walk(
                 None
             }
         };
-        let wanted = |filter: &Prefilter| cell.as_ref().is_some_and(|cell| filter.shows(cell));
-        if filter.as_deref().is_some_and(|filter| !wanted(filter)) {
+        if let Some(filter) = &filter
+            && !cell.as_deref().is_some_and(|cell| filter.shows(cell))
+        {
             return Ok(());
         }
         if batch.is_full(row, cell.as_ref().map_or(0, |cell| cell.len())) {

@@ -56,7 +56,7 @@ impl Documents {
         if let Some(known) = self.sessions.get(id) {
             return Ok(Arc::clone(known));
         }
-        let mut terms = Terms(Vec::new());
+        let mut terms = Terms::at_most(SEARCH_TERMS_MAX);
         terms.put("session", id);
         if let Some(start) = self.follower.start(entry)? {
             terms.put("agent", &start.agent);
@@ -96,19 +96,26 @@ fn strings(value: &Value, text: &mut String) {
     }
 }
 
-struct Terms(Vec<String>);
+struct Terms {
+    found: Vec<String>,
+    most: usize,
+}
 
 impl Terms {
+    fn at_most(most: usize) -> Self {
+        Self { found: Vec::new(), most }
+    }
+
     fn put(&mut self, field: &str, value: &str) {
-        if !value.is_empty() && self.0.len() < SEARCH_TERMS_MAX {
-            self.0.push(term(field, value));
+        if !value.is_empty() && self.found.len() < self.most {
+            self.found.push(term(field, value));
         }
     }
 
     fn sorted(mut self) -> Vec<String> {
-        self.0.sort_unstable();
-        self.0.dedup();
-        self.0
+        self.found.sort_unstable();
+        self.found.dedup();
+        self.found
     }
 
     fn person(&mut self, field: &str, token: &TokenBinding) {
@@ -204,7 +211,7 @@ fn names(name: &str) -> impl Iterator<Item = &str> {
 impl Document {
     /// What the entry itself says, and what it asked.
     fn add(&mut self, entry: &Entry, asked: Option<Asked>) {
-        let mut terms = Terms(Vec::new());
+        let mut terms = Terms::at_most(SEARCH_TERMS_MAX.saturating_sub(self.session.len()));
         terms.put("type", &entry.kind);
         let body: Value = serde_json::from_str(entry.body.get()).unwrap_or_default();
         terms.body(&entry.kind, &body);
